@@ -1,0 +1,56 @@
+// swift-tools-version: 6.3;(experimentalCGen)
+import PackageDescription
+
+let package = Package(
+    name: "flightrec",
+    products: [.executable(name: "flightrec", targets: ["flightrec"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        // The kernel side: the plugin compiles bpf/ with the toolchain's clang; BPFObject embeds the result.
+        .plugin(name: "EmbedBPF", capability: .buildTool(), path: "Sources/EmbedBPF"),
+        .target(name: "BPFObject", cSettings: [.unsafeFlags(["-std=gnu2x"])], plugins: ["EmbedBPF"]),
+        .systemLibrary(name: "CLibBPF", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev"])]),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .target(name: "CLinux"),
+        .target(name: "CFlightrec"),
+
+        // One module per step of an event's path.
+        .target(name: "Events", dependencies: ["CFlightrec"]),
+        .target(name: "Kernel", dependencies: ["Events", "BPFObject", "CLibBPF", "CLinux", "CFlightrec"]),
+        .target(name: "Window", dependencies: ["Events", "CLZ4", "CFlightrec"]),
+        .target(name: "Trigger", dependencies: ["Events", "Analysis"]),
+        .target(name: "Containers", dependencies: ["Analysis", "CLinux"]),
+        .target(
+            name: "Capture",
+            dependencies: ["Events", "Window", "Analysis", "CLinux", .product(name: "GRDB", package: "GRDB.swift")]),
+        .target(name: "Analysis", dependencies: ["Events"]),
+        .target(name: "Report", dependencies: ["Events", "Analysis"]),
+        .target(
+            name: "Recorder",
+            dependencies: [
+                "Events", "Kernel", "Window", "Trigger", "Containers", "Capture", "Analysis", "CLinux",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .target(name: "Demo", dependencies: ["CLinux"]),
+        .executableTarget(
+            name: "flightrec",
+            dependencies: [
+                "Recorder", "Report", "Demo",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        .testTarget(name: "EventsTests", dependencies: ["Events", "CFlightrec"]),
+        .testTarget(name: "WindowTests", dependencies: ["Window", "Events", "CFlightrec"]),
+        .testTarget(name: "TriggerTests", dependencies: ["Trigger", "Analysis", "Events"]),
+        .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis"]),
+        .testTarget(name: "CaptureTests", dependencies: ["Capture", "Window", "Analysis", "Events"]),
+        .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Events"]),
+        .testTarget(
+            name: "ReportTests", dependencies: ["Report", "Analysis", "Events"], exclude: ["Golden"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

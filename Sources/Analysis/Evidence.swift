@@ -1,0 +1,210 @@
+import Events
+
+/// How people know a container.
+public struct ContainerName: Sendable, Hashable, Codable {
+    /// The runtime's full id; for the host and unknown cgroups, what is known instead.
+    public var id: String
+    public var name: String
+    /// docker, podman, containerd, kubernetes, host, demo or unknown.
+    public var runtime: String
+    /// Empty when not known.
+    public var image: String
+
+    public init(id: String, name: String, runtime: String, image: String = "") {
+        self.id = id
+        self.name = name
+        self.runtime = runtime
+        self.image = image
+    }
+}
+
+/// The rule and the observation that fired.
+public struct TriggerFact: Sendable, Equatable, Codable {
+    public enum Kind: String, Sendable, Codable {
+        case latency
+        case inFlight = "in-flight"
+        case manual
+    }
+
+    public var kind: Kind
+    public var at: Instant
+    public var container: ContainerKey
+    public var socket: SocketID
+    /// ns observed when it fired; 0 for a manual snapshot.
+    public var observed: UInt64
+    /// ns; 0 for a manual snapshot.
+    public var threshold: UInt64
+    /// In words: `absolute 200ms`, `auto: 5 × p99 12ms`, or the reason given to `snapshot`.
+    public var rule: String
+
+    public init(
+        kind: Kind, at: Instant, container: ContainerKey, socket: SocketID, observed: UInt64, threshold: UInt64,
+        rule: String
+    ) {
+        self.kind = kind
+        self.at = at
+        self.container = container
+        self.socket = socket
+        self.observed = observed
+        self.threshold = threshold
+        self.rule = rule
+    }
+}
+
+/// A moment read on both clocks: turns `Instant`s into wall-clock time.
+public struct ClockPair: Sendable, Equatable, Codable {
+    public var monotonic: Instant
+    /// ns since 1970-01-01 UTC.
+    public var wall: Int64
+
+    public init(monotonic: Instant, wall: Int64) {
+        self.monotonic = monotonic
+        self.wall = wall
+    }
+}
+
+/// One vector on one CPU over the captured interval.
+public struct SoftirqTotal: Sendable, Equatable, Codable {
+    public var cpu: UInt16
+    public var vector: UInt32
+    public var count: UInt64
+    /// ns.
+    public var total: UInt64
+    public var max: UInt64
+    public var deferredMax: UInt64
+
+    public init(cpu: UInt16, vector: UInt32, count: UInt64, total: UInt64, max: UInt64, deferredMax: UInt64) {
+        self.cpu = cpu
+        self.vector = vector
+        self.count = count
+        self.total = total
+        self.max = max
+        self.deferredMax = deferredMax
+    }
+}
+
+/// Softirq work of all CPUs in one tick: the timeline's load lane.
+public struct SoftirqTick: Sendable, Equatable, Codable {
+    public var from: Instant
+    public var to: Instant
+    /// ns spent in softirqs, all CPUs together.
+    public var total: UInt64
+    public var netRX: UInt64
+
+    public init(from: Instant, to: Instant, total: UInt64, netRX: UInt64) {
+        self.from = from
+        self.to = to
+        self.total = total
+        self.netRX = netRX
+    }
+}
+
+/// What the cgroup files of one container said at one moment. `nil`: this host does not have the file.
+public struct ContainerSample: Sendable, Equatable, Codable {
+    public var at: Instant
+    public var container: ContainerKey
+    /// `cgroup.events` frozen, or `freezer.state` FROZEN/FREEZING.
+    public var frozen: Bool?
+    /// ns since the cgroup exists: `cpu.stat` throttled_usec (v2) or throttled_time (v1).
+    public var throttled: UInt64?
+
+    public init(at: Instant, container: ContainerKey, frozen: Bool?, throttled: UInt64?) {
+        self.at = at
+        self.container = container
+        self.frozen = frozen
+        self.throttled = throttled
+    }
+}
+
+/// The container's and port's own figures before the incident.
+public struct Baseline: Sendable, Equatable, Codable {
+    public var container: ContainerKey
+    public var role: UInt8
+    /// The server's port.
+    public var port: UInt16
+    public var turns: UInt64
+    /// ns.
+    public var p50: UInt64
+    public var p99: UInt64
+    public var retransmitsPerSecond: Double
+
+    public init(
+        container: ContainerKey, role: UInt8, port: UInt16, turns: UInt64, p50: UInt64, p99: UInt64,
+        retransmitsPerSecond: Double
+    ) {
+        self.container = container
+        self.role = role
+        self.port = port
+        self.turns = turns
+        self.p50 = p50
+        self.p99 = p99
+        self.retransmitsPerSecond = retransmitsPerSecond
+    }
+}
+
+/// An interval in which events are known to be missing.
+public struct Gap: Sendable, Equatable, Codable {
+    public var from: Instant
+    public var to: Instant
+    /// Events lost in it, when counted.
+    public var lost: UInt64
+    public var why: String
+
+    public init(from: Instant, to: Instant, lost: UInt64, why: String) {
+        self.from = from
+        self.to = to
+        self.lost = lost
+        self.why = why
+    }
+}
+
+/// Everything one capture holds: the only input of the analysis.
+public struct Evidence: Sendable {
+    /// `20261123T165204Z-a1b2c3`: sortable by time, unique.
+    public var id: String
+    public var triggers: [TriggerFact] = []
+    public var clock: ClockPair
+    /// What was asked for: the first trigger minus `--before`, the last plus `--after`.
+    public var askedFrom: Instant
+    public var askedTo: Instant
+    /// What the window could give.
+    public var from: Instant
+    public var to: Instant
+    public var gaps: [Gap] = []
+    public var containers: [ContainerKey: ContainerName] = [:]
+    public var sockets: [SocketID: SocketInfo] = [:]
+    /// Completed turns and those still open at `to` (flag `.open`); in order of `end`.
+    public var turns: [Turn] = []
+    public var retransmits: [Retransmit] = []
+    public var states: [StateChange] = []
+    public var resets: [Reset] = []
+    public var drops: [Drop] = []
+    public var slowSoftirqs: [SlowSoftirq] = []
+    public var softirqTotals: [SoftirqTotal] = []
+    public var softirqTicks: [SoftirqTick] = []
+    public var samples: [ContainerSample] = []
+    public var baselines: [Baseline] = []
+    /// Names of the recording kernel's `enum skb_drop_reason`, those that occur.
+    public var dropReasons: [UInt32: String] = [:]
+    /// Free facts: kernel, flightrec version, boot id, configuration in effect.
+    public var facts: [String: String] = [:]
+
+    public init(id: String, clock: ClockPair, askedFrom: Instant, askedTo: Instant, from: Instant, to: Instant) {
+        self.id = id
+        self.clock = clock
+        self.askedFrom = askedFrom
+        self.askedTo = askedTo
+        self.from = from
+        self.to = to
+    }
+
+    /// Wall-clock time of an instant: ns since 1970-01-01 UTC.
+    public func wall(_ instant: Instant) -> Int64 {
+        clock.wall &+ Int64(bitPattern: instant &- clock.monotonic)
+    }
+
+    /// Events in it, sockets' names not counted.
+    public var eventCount: Int {
+        turns.count + retransmits.count + states.count + resets.count + drops.count + slowSoftirqs.count
+    }
+}

@@ -1,0 +1,9 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+int flightrec_unshare(int flags) { return unshare(flags); }
+int flightrec_setns(int fd, int type) { return setns(fd, type); }
+int flightrec_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }

@@ -1,0 +1,21 @@
+#pragma once
+/* What Glibc's Swift module map leaves out. No logic here. */
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+int flightrec_unshare(int flags);
+int flightrec_setns(int fd, int type);
+int flightrec_thread_name(const char *name);

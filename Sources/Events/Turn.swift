@@ -1,0 +1,102 @@
+import CFlightrec
+
+/// One request/response exchange on one socket, as its own end saw it. Stamps are `Instant`s; `nil`: did not happen.
+///
+/// Served: first request byte reaches TCP → last response byte handed to TCP.
+/// Called: first request byte sent → last response byte read.
+public struct Turn: Sendable, Equatable {
+    /// `enum fr_turn_flag`.
+    public struct Flags: OptionSet, Sendable {
+        public let rawValue: UInt8
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+        /// Not completed when reported; `end` is the moment of the report.
+        public static let open = Flags(rawValue: UInt8(FR_TURN_OPEN.rawValue))
+        /// Three or more request bursts were read before any answer: an upload or a one-way stream.
+        public static let stream = Flags(rawValue: UInt8(FR_TURN_STREAM.rawValue))
+        /// The connection ended before an answer.
+        public static let aborted = Flags(rawValue: UInt8(FR_TURN_ABORTED.rawValue))
+        /// Open, and its first byte still waits in the receive queue.
+        public static let unread = Flags(rawValue: UInt8(FR_TURN_UNREAD.rawValue))
+        /// Open, and a send call is blocked in it.
+        public static let sending = Flags(rawValue: UInt8(FR_TURN_SENDING.rawValue))
+        /// The first turn seen on its socket.
+        public static let first = Flags(rawValue: UInt8(FR_TURN_FIRST.rawValue))
+        /// Open: the handshake itself has not finished.
+        public static let connecting = Flags(rawValue: UInt8(FR_TURN_CONNECT.rawValue))
+    }
+
+    public var container: ContainerKey
+    public var socket: SocketID
+    public var cpu: UInt16
+    public var role: Role
+    public var flags: Flags
+    public var start: Instant
+    public var end: Instant
+    public var receivedFirst: Instant?
+    public var receivedLast: Instant?
+    public var woken: Instant?
+    public var readFirst: Instant?
+    public var readLast: Instant?
+    public var sentFirst: Instant?
+    public var sentLast: Instant?
+    public var receivedBytes: UInt64
+    public var sentBytes: UInt64
+    /// ns, jiffies resolution (`tcp_sock.chrono_stat`).
+    public var sendBufferWait: UInt64
+    public var receiverWindowWait: UInt64
+    public var tid: UInt32
+    /// The kernel's smoothed round-trip time, µs.
+    public var smoothedRTT: UInt32
+    /// Number of the turn on its socket, from 1.
+    public var sequence: UInt32
+    /// Sent again by this end within the turn.
+    public var retransmits: UInt16
+
+    /// ns from start to end; 0 when a clock anomaly would make it negative.
+    public var total: UInt64 { end > start ? end - start : 0 }
+    public var isOpen: Bool { flags.contains(.open) }
+
+    public init(
+        container: ContainerKey, socket: SocketID, cpu: UInt16 = 0, role: Role, flags: Flags = [], start: Instant,
+        end: Instant, receivedFirst: Instant? = nil, receivedLast: Instant? = nil, woken: Instant? = nil,
+        readFirst: Instant? = nil, readLast: Instant? = nil, sentFirst: Instant? = nil, sentLast: Instant? = nil,
+        receivedBytes: UInt64 = 0, sentBytes: UInt64 = 0, sendBufferWait: UInt64 = 0, receiverWindowWait: UInt64 = 0,
+        tid: UInt32 = 0, smoothedRTT: UInt32 = 0, sequence: UInt32 = 0, retransmits: UInt16 = 0
+    ) {
+        self.container = container
+        self.socket = socket
+        self.cpu = cpu
+        self.role = role
+        self.flags = flags
+        self.start = start
+        self.end = end
+        self.receivedFirst = receivedFirst
+        self.receivedLast = receivedLast
+        self.woken = woken
+        self.readFirst = readFirst
+        self.readLast = readLast
+        self.sentFirst = sentFirst
+        self.sentLast = sentLast
+        self.receivedBytes = receivedBytes
+        self.sentBytes = sentBytes
+        self.sendBufferWait = sendBufferWait
+        self.receiverWindowWait = receiverWindowWait
+        self.tid = tid
+        self.smoothedRTT = smoothedRTT
+        self.sequence = sequence
+        self.retransmits = retransmits
+    }
+
+    /// Decodes an `fr_turn` record.
+    public init(_ raw: fr_turn) {
+        func stamp(_ value: UInt64) -> Instant? { value == 0 ? nil : value }
+        self.init(
+            container: raw.h.cgroup, socket: raw.h.socket, cpu: raw.h.cpu, role: Role(rawValue: raw.role) ?? .unknown,
+            flags: Flags(rawValue: raw.flags), start: raw.start, end: raw.h.ts, receivedFirst: stamp(raw.rx_first),
+            receivedLast: stamp(raw.rx_last), woken: stamp(raw.woken), readFirst: stamp(raw.read_first),
+            readLast: stamp(raw.read_last), sentFirst: stamp(raw.tx_first), sentLast: stamp(raw.tx_last),
+            receivedBytes: raw.rx_bytes, sentBytes: raw.tx_bytes, sendBufferWait: raw.sndbuf_wait,
+            receiverWindowWait: raw.rwnd_wait, tid: raw.tid, smoothedRTT: raw.srtt_us, sequence: raw.sequence,
+            retransmits: raw.retransmits)
+    }
+}
