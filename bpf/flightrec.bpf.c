@@ -1,1 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
+/* The kernel side of flightrec: one object, one file per probe family. */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+#include "flightrec.h"
+#include "compat.h"
+#include "state.h"
+#include "classify.h"
+#include "turn.h"
+
+#include "turn.bpf.h"
+#include "tcp.bpf.h"
+#include "softirq.bpf.h"
+#include "drop.bpf.h"
+#include "walk.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";

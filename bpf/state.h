@@ -1,0 +1,158 @@
+/* Maps, the state a socket carries, and the one way a record leaves the kernel. */
+#ifndef FLIGHTREC_STATE_H
+#define FLIGHTREC_STATE_H
+
+enum fr_phase {
+	FR_IDLE = 0,
+	FR_REQUEST = 1,		/* served: request arriving, being read or handled; nothing sent */
+	FR_RESPONSE = 2,	/* served: something was sent */
+	FR_CALL = 3,		/* called: sent, nothing back */
+	FR_ANSWER = 4		/* called: something came back */
+};
+
+/* A response that pauses this long between two sends, with no send blocked, has ended: what follows is a push. */
+#define FR_PAUSE_NS 1000000000ULL
+
+struct fr_sock {
+	u64 container;
+	u64 leaf;
+	u64 connect_start;
+	u64 established;
+	u64 start, rx_first, rx_last, woken, read_first, read_last, tx_first, tx_last;
+	u64 rx_bytes, tx_bytes;
+	u64 sending;		/* a send call entered and has not returned */
+	u64 next_first, next_last, next_woken, next_bytes; /* request data that arrived while still answering */
+	u32 sndbuf_at, rwnd_at;	/* chrono_stat when the turn began, jiffies */
+	u32 id;
+	u32 generation;
+	u32 sequence;		/* of the current turn */
+	u32 claimed;		/* sequence of the last turn reported: walker and hot path must not both report it */
+	u32 turns;
+	u32 pid, tid;
+	u32 write_seq, rcv_nxt;
+	u16 retransmits;	/* in the current turn */
+	u16 syn_retries;
+	u8 watched;
+	u8 role;
+	u8 phase;
+	u8 bursts;
+	u8 announced;		/* 1: sent, 2: sent with its owner */
+	u8 owned;
+	u8 old;
+	u8 pid_rejected;
+	char comm[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct fr_sock);
+} sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct fr_counters);
+} counters SEC(".maps");
+
+/* cgroup id → the container it lies in (0: none). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u64);
+} container_of_cgroup SEC(".maps");
+
+/* Written by userspace: container key → 1 watch, 0 ignore. Absent: see fr_watch_unknown. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u8);
+} container_rule SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u16);
+	__type(value, u8);
+} port_rule SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, u8);
+} pid_rule SEC(".maps");
+
+struct fr_listener {
+	u32 netns;
+	u32 port;
+};
+
+/* Listening ports seen, for the role of connections older than the recorder. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct fr_listener);
+	__type(value, u8);
+} listeners SEC(".maps");
+
+const volatile bool fr_watch_host = false;	/* sockets outside containers too */
+const volatile bool fr_filter_ports = false;
+const volatile bool fr_filter_pids = false;
+const volatile u32 fr_host_netns = 0;
+const volatile u32 fr_ring_wake = 2 << 20;	/* bytes waiting that force a wakeup */
+const volatile u64 fr_softirq_run_ns = 1000000;	/* report a softirq that ran this long */
+const volatile u64 fr_softirq_late_ns = 5000000;	/* … or started this late */
+
+u32 fr_next_id = 0;
+u32 fr_generation = 1;	/* bumped by userspace when container_rule changes */
+u64 fr_open_floor_ns = 100000000;	/* walker reports open turns older than this */
+u64 fr_jiffy_ns = 4000000;	/* measured by userspace */
+u64 fr_walk_jiffies = 0;
+u64 fr_walk_ktime = 0;
+
+static __always_inline struct fr_counters *fr_count(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&counters, &zero);
+}
+
+/* Reserves a record; every attempt is counted, and so is every refusal. */
+static __always_inline void *fr_reserve(u64 size, u32 kind)
+{
+	struct fr_counters *c = fr_count();
+	void *record = bpf_ringbuf_reserve(&ring, size, 0);
+	if (c && kind < FR_KINDS) {
+		c->emitted[kind]++;
+		if (!record)
+			c->lost[kind]++;
+	}
+	return record;
+}
+
+/* The reader wakes by its own tick; only a ring filling up earlier than that is worth a wakeup. */
+static __always_inline void fr_submit(void *record)
+{
+	u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	bpf_ringbuf_submit(record, waiting >= fr_ring_wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void fr_head(struct fr_header *h, u64 ts, u64 container, u32 socket, u16 kind)
+{
+	h->ts = ts;
+	h->cgroup = container;
+	h->socket = socket;
+	h->kind = kind;
+	h->cpu = bpf_get_smp_processor_id();
+}
+
+#endif

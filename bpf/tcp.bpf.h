@@ -1,0 +1,157 @@
+/* Probe family: the life of a connection: states, retransmits, resets. */
+
+static __always_inline void fr_emit_state(struct sock *sk, struct fr_sock *st, u64 now, u8 kind, u64 duration)
+{
+	fr_announce(sk, st);
+	struct fr_state *e = fr_reserve(sizeof(*e), FR_STATE);
+	if (!e)
+		return;
+	__builtin_memset(e, 0, sizeof(*e));
+	fr_head(&e->h, now, st->container, st->id, FR_STATE);
+	e->duration = duration;
+	e->turns = st->turns;
+	e->syn_retries = st->syn_retries;
+	e->state_kind = kind;
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	if (tp) {
+		e->sndbuf_wait = fr_chrono(tp, FR_CHRONO_SNDBUF) * fr_jiffy_ns;
+		e->rwnd_wait = fr_chrono(tp, FR_CHRONO_RWND) * fr_jiffy_ns;
+		e->retransmits = tp->total_retrans;
+	}
+	fr_submit(e);
+}
+
+static __always_inline void fr_note_listener(struct sock *sk)
+{
+	struct fr_listener key = { .netns = fr_netns(sk), .port = BPF_CORE_READ(sk, __sk_common.skc_num) };
+	u8 one = 1;
+	bpf_map_update_elem(&listeners, &key, &one, BPF_ANY);
+}
+
+static __always_inline void fr_established(struct sock *sk, struct fr_sock *st, int from, u64 now)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	st->established = now;
+	st->role = from == TCP_SYN_SENT ? FR_CALLED : FR_SERVED;
+	if (tp) {
+		st->write_seq = tp->write_seq;
+		st->rcv_nxt = tp->rcv_nxt;
+	}
+	fr_emit_state(sk, st, now, FR_ESTABLISHED, st->connect_start ? now - st->connect_start : 0);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(state_tp, struct sock *sk, int from, int to)
+{
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0; /* MPTCP and SCTP raise it too */
+	if (to == TCP_LISTEN) {
+		fr_note_listener(sk);
+		return 0;
+	}
+	u64 now = bpf_ktime_get_ns();
+	struct fr_sock *st;
+	if (to == TCP_SYN_SENT || to == TCP_ESTABLISHED) {
+		st = fr_adopt(sk);
+		if (!st)
+			return 0;
+		/* At SYN_SENT the ports are not chosen yet: a port filter is asked again at ESTABLISHED. */
+		if (to == TCP_ESTABLISHED)
+			fr_classify(sk, st);
+		if (to == TCP_SYN_SENT) {
+			st->role = FR_CALLED;
+			st->connect_start = now;
+			fr_own(st);
+		} else if (fr_watched(sk, st))
+			fr_established(sk, st, from, now);
+		return 0;
+	}
+	st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	if (!st || !fr_watched(sk, st))
+		return 0;
+	/* A half-closed client (FIN_WAIT1 while it waits) still expects its answer. */
+	if (to == TCP_CLOSE || to == TCP_LAST_ACK || (to == TCP_FIN_WAIT1 && st->phase != FR_CALL && st->phase != FR_REQUEST))
+		fr_finish(sk, st, now);
+	if (to == TCP_CLOSE && from == TCP_SYN_SENT)
+		fr_emit_state(sk, st, now, FR_CONNECT_FAILED, now - st->connect_start);
+	else if (to == TCP_CLOSE && from != TCP_LISTEN)
+		fr_emit_state(sk, st, now, FR_CLOSED, st->established ? now - st->established : 0);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retransmit_tp, struct sock *sk)
+{
+	struct fr_sock *st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	if (!st || !fr_watched(sk, st))
+		return 0;
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	u8 ca = tp ? BPF_CORE_READ_BITFIELD_PROBED(&tp->inet_conn, icsk_ca_state) : 0;
+	u8 kind = FR_RTX_TLP; /* outside recovery and loss only the tail loss probe sends again */
+	if (state == TCP_SYN_SENT) {
+		kind = FR_RTX_SYN;
+		st->syn_retries++;
+	} else if (ca == TCP_CA_LOSS)
+		kind = FR_RTX_RTO;
+	else if (ca == TCP_CA_RECOVERY)
+		kind = FR_RTX_FAST;
+	if (st->phase != FR_IDLE && st->retransmits < 65535)
+		st->retransmits++;
+	fr_announce(sk, st);
+	struct fr_retransmit *e = fr_reserve(sizeof(*e), FR_RETRANSMIT);
+	if (!e)
+		return 0;
+	fr_head(&e->h, bpf_ktime_get_ns(), st->container, st->id, FR_RETRANSMIT);
+	e->rtx_kind = kind;
+	e->ca_state = ca;
+	e->state = state;
+	e->rto_ms = tp ? tp->inet_conn.icsk_rto * (u32)(fr_jiffy_ns / 1000) / 1000 : 0;
+	e->backoff = tp ? tp->inet_conn.icsk_backoff : 0;
+	fr_submit(e);
+	return 0;
+}
+
+/* The socket is the listener: the connection has none yet. */
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(synack_tp, struct sock *sk, struct request_sock *req)
+{
+	struct fr_sock *st = fr_adopt(sk);
+	if (!st || !fr_watched(sk, st))
+		return 0;
+	st->role = FR_SERVED;
+	fr_announce(sk, st);
+	struct fr_retransmit *e = fr_reserve(sizeof(*e), FR_RETRANSMIT);
+	if (!e)
+		return 0;
+	fr_head(&e->h, bpf_ktime_get_ns(), st->container, st->id, FR_RETRANSMIT);
+	e->rtx_kind = FR_RTX_SYNACK;
+	e->ca_state = 0;
+	e->state = TCP_NEW_SYN_RECV;
+	e->rto_ms = 0;
+	e->backoff = BPF_CORE_READ(req, num_retrans);
+	fr_submit(e);
+	return 0;
+}
+
+static __always_inline int fr_on_reset(struct sock *sk, u32 kind)
+{
+	struct fr_sock *st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	if (!st || !fr_watched(sk, st))
+		return 0;
+	fr_announce(sk, st);
+	struct fr_reset *e = fr_reserve(sizeof(*e), FR_RESET);
+	if (!e)
+		return 0;
+	fr_head(&e->h, bpf_ktime_get_ns(), st->container, st->id, FR_RESET);
+	e->reset_kind = kind;
+	e->pad = 0;
+	fr_submit(e);
+	return 0;
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(reset_received_tp, struct sock *sk)
+{
+	return fr_on_reset(sk, FR_RESET_RECEIVED);
+}

@@ -1,0 +1,196 @@
+/* The turn state machine: pure bookkeeping on struct fr_sock, driven by the hooks in turn.bpf.h.
+ *
+ * All callers but the walker hold the socket's lock, or run in its receive path, which excludes them.
+ */
+#ifndef FLIGHTREC_TURN_H
+#define FLIGHTREC_TURN_H
+
+/* tcp_sock.chrono_stat counts jiffies; the chronograph that runs now is not in it yet. */
+static __always_inline u32 fr_chrono(struct tcp_sock *tp, u32 index)
+{
+	u32 stat = tp->chrono_stat[index];
+	if (BPF_CORE_READ_BITFIELD_PROBED(tp, chrono_type) == index + 1)
+		stat += (u32)bpf_jiffies64() - tp->chrono_start;
+	return stat;
+}
+#define FR_CHRONO_RWND 1
+#define FR_CHRONO_SNDBUF 2
+
+static __always_inline void fr_begin(struct sock *sk, struct fr_sock *st, u64 start, u8 phase)
+{
+	st->start = start;
+	st->rx_first = st->rx_last = st->woken = 0;
+	st->read_first = st->read_last = st->tx_first = st->tx_last = 0;
+	st->rx_bytes = st->tx_bytes = 0;
+	st->retransmits = 0;
+	st->bursts = 0;
+	st->sequence++;
+	st->phase = phase;
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	if (tp) {
+		st->sndbuf_at = fr_chrono(tp, FR_CHRONO_SNDBUF);
+		st->rwnd_at = fr_chrono(tp, FR_CHRONO_RWND);
+	}
+}
+
+static __always_inline void fr_fill(struct fr_turn *e, struct sock *sk, struct fr_sock *st, u64 end, u8 flags)
+{
+	e->start = st->start;
+	e->rx_first = st->rx_first;
+	e->rx_last = st->rx_last;
+	e->woken = st->woken;
+	e->read_first = st->read_first;
+	e->read_last = st->read_last;
+	e->tx_first = st->tx_first;
+	e->tx_last = st->tx_last;
+	e->rx_bytes = st->rx_bytes;
+	e->tx_bytes = st->tx_bytes;
+	e->sndbuf_wait = e->rwnd_wait = 0;
+	e->srtt_us = 0;
+	e->tid = st->tid;
+	e->sequence = st->sequence;
+	e->retransmits = st->retransmits;
+	e->role = st->role;
+	e->flags = flags | (st->bursts >= 3 ? FR_TURN_STREAM : 0) | (st->sequence == 1 ? FR_TURN_FIRST : 0);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	if (tp) {
+		e->sndbuf_wait = (fr_chrono(tp, FR_CHRONO_SNDBUF) - st->sndbuf_at) * fr_jiffy_ns;
+		e->rwnd_wait = (fr_chrono(tp, FR_CHRONO_RWND) - st->rwnd_at) * fr_jiffy_ns;
+		e->srtt_us = tp->srtt_us >> 3;
+	}
+}
+
+/* Reports the current turn, unless the walker did, and leaves the socket idle. */
+static __always_inline void fr_complete(struct sock *sk, struct fr_sock *st, u64 end, u8 flags)
+{
+	u32 sequence = st->sequence;
+	st->phase = FR_IDLE;
+	if (__sync_val_compare_and_swap(&st->claimed, sequence - 1, sequence) != sequence - 1)
+		return;
+	st->turns++;
+	struct fr_turn *e = fr_reserve(sizeof(*e), FR_TURN);
+	if (!e)
+		return;
+	fr_head(&e->h, end, st->container, st->id, FR_TURN);
+	fr_fill(e, sk, st, end, flags);
+	fr_submit(e);
+}
+
+/* When the turn is over: its last send (served) or its last read (called); 0 while it is not answered. */
+static __always_inline u64 fr_answered_at(struct fr_sock *st)
+{
+	if (st->phase == FR_RESPONSE)
+		return st->tx_last ? st->tx_last : st->tx_first;
+	if (st->phase == FR_ANSWER)
+		return st->read_last;
+	return 0;
+}
+
+static __always_inline void fr_data_arrived(struct sock *sk, struct fr_sock *st, u64 now, u32 bytes)
+{
+	switch (st->phase) {
+	case FR_IDLE:
+		if (st->role != FR_SERVED)
+			return; /* a push from the peer: nobody asked, so nobody waits */
+		fr_begin(sk, st, now, FR_REQUEST);
+		st->rx_first = now;
+		break;
+	case FR_REQUEST:
+		if (st->read_last > st->rx_last && st->bursts < 255)
+			st->bursts++; /* what came before was read already: another burst of the same request */
+		break;
+	case FR_RESPONSE:
+		if (!st->next_first) {
+			st->next_first = now;
+			st->next_woken = 0;
+			st->next_bytes = 0;
+		}
+		st->next_last = now;
+		st->next_bytes += bytes;
+		return;
+	case FR_CALL:
+		st->phase = FR_ANSWER;
+		st->rx_first = now;
+		break;
+	}
+	st->rx_last = now;
+	st->rx_bytes += bytes;
+}
+
+static __always_inline void fr_reader_woken(struct fr_sock *st, u64 now)
+{
+	if (st->phase == FR_RESPONSE) {
+		if (st->next_first && !st->next_woken)
+			st->next_woken = now;
+	} else if (st->rx_first && !st->woken)
+		st->woken = now;
+}
+
+static __always_inline void fr_was_read(struct sock *sk, struct fr_sock *st, u64 now)
+{
+	if (st->phase == FR_RESPONSE) {
+		if (!st->next_first)
+			return; /* the rest of a request that is being answered already */
+		fr_complete(sk, st, fr_answered_at(st), 0);
+		fr_begin(sk, st, st->next_first, FR_REQUEST);
+		st->rx_first = st->next_first;
+		st->rx_last = st->next_last;
+		st->woken = st->next_woken;
+		st->rx_bytes = st->next_bytes;
+		st->next_first = 0;
+	} else if (st->phase == FR_IDLE) {
+		if (st->role != FR_SERVED)
+			return;
+		fr_begin(sk, st, now, FR_REQUEST); /* its arrival was not seen (data on the handshake's ACK) */
+	} else if (st->phase == FR_CALL) {
+		st->phase = FR_ANSWER;
+	}
+	if (!st->read_first) {
+		st->read_first = now;
+		st->tid = (u32)bpf_get_current_pid_tgid();
+	}
+	st->read_last = now;
+}
+
+static __always_inline void fr_sends(struct sock *sk, struct fr_sock *st, u64 now)
+{
+	if (st->phase == FR_RESPONSE && !st->sending && now - fr_answered_at(st) > FR_PAUSE_NS)
+		fr_complete(sk, st, fr_answered_at(st), 0);
+	else if (st->phase == FR_ANSWER && st->read_last)
+		fr_complete(sk, st, st->read_last, 0);
+	if (st->phase == FR_IDLE && st->role == FR_CALLED) {
+		fr_begin(sk, st, now, FR_CALL);
+		st->tid = (u32)bpf_get_current_pid_tgid();
+	}
+	if (st->phase == FR_REQUEST)
+		st->phase = FR_RESPONSE;
+	if (st->phase == FR_IDLE)
+		return; /* a push: an answer nobody asked for */
+	if (!st->tx_first)
+		st->tx_first = now;
+	if (!st->sending)
+		st->sending = now;
+}
+
+static __always_inline void fr_sent(struct fr_sock *st, u64 now, int bytes)
+{
+	st->sending = 0;
+	if (bytes <= 0 || (st->phase != FR_RESPONSE && st->phase != FR_CALL))
+		return;
+	st->tx_last = now;
+	st->tx_bytes += bytes;
+}
+
+/* The connection is ending: what is open ends with it. */
+static __always_inline void fr_finish(struct sock *sk, struct fr_sock *st, u64 now)
+{
+	u64 end = fr_answered_at(st);
+	if (st->phase == FR_IDLE)
+		return;
+	if (end)
+		fr_complete(sk, st, end, 0);
+	else
+		fr_complete(sk, st, now, FR_TURN_ABORTED);
+}
+
+#endif

@@ -1,0 +1,109 @@
+/* Iterators: run by userspace a few times a second, off every hot path. */
+
+/* Finds turns still open past the floor, so that a hung request fires before its history expires, and reports turns that
+ * ended with no further traffic to close them. Only the claim is written here: the socket's own path owns the rest. */
+SEC("iter/bpf_sk_storage_map")
+int walk_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct fr_sock *st = ctx->value;
+	u64 now = bpf_ktime_get_ns();
+	fr_walk_jiffies = bpf_jiffies64();
+	fr_walk_ktime = now;
+	if (!sk || !st || !st->watched || st->pid_rejected)
+		return 0;
+	u8 phase = st->phase;
+	u64 next = st->next_first;
+	bool unread = phase == FR_RESPONSE && next;
+	u64 ended = phase == FR_RESPONSE ? st->tx_last : phase == FR_ANSWER ? st->read_last : 0;
+	u32 sequence = st->sequence;
+	struct fr_turn open = {};
+	if (!unread && ended && !st->sending && now > ended && now - ended > FR_PAUSE_NS) {
+		if (__sync_val_compare_and_swap(&st->claimed, sequence - 1, sequence) != sequence - 1)
+			return 0;
+		struct fr_turn *e = fr_reserve(sizeof(*e), FR_TURN);
+		if (!e)
+			return 0;
+		fr_head(&e->h, ended, st->container, st->id, FR_TURN);
+		fr_fill(e, sk, st, ended, 0);
+		fr_submit(e);
+		return 0;
+	}
+	if (phase == FR_IDLE || st->claimed == sequence + (unread ? 1 : 0))
+		return 0;
+	u64 start = unread ? next : st->start;
+	if (!start || now <= start || now - start < fr_open_floor_ns)
+		return 0;
+	fr_fill(&open, sk, st, now, FR_TURN_OPEN);
+	if (unread) {
+		open.start = open.rx_first = next;
+		open.rx_last = st->next_last;
+		open.woken = st->next_woken;
+		open.rx_bytes = st->next_bytes;
+		open.read_first = open.read_last = open.tx_first = open.tx_last = open.tx_bytes = 0;
+		open.sequence = sequence + 1;
+		open.flags |= FR_TURN_UNREAD;
+	} else if (phase == FR_REQUEST && !st->read_first)
+		open.flags |= FR_TURN_UNREAD;
+	else if (ended && !st->sending)
+		return 0; /* answered: it ends by the next request or by the pause */
+	if (st->sending)
+		open.flags |= FR_TURN_SENDING;
+	fr_announce(sk, st);
+	fr_head(&open.h, now, st->container, st->id, FR_OPEN);
+	bpf_seq_write(ctx->meta->seq, &open, sizeof(open));
+	return 0;
+}
+
+/* First pass over every process's sockets: who listens. */
+SEC("iter/task_file")
+int walk_listeners(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	if (!file)
+		return 0;
+	struct socket *socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	struct sock *sk = socket->sk;
+	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN)
+		fr_note_listener(sk);
+	return 0;
+}
+
+/* Second pass: connections older than the recorder get their role, container and owner. */
+SEC("iter/task_file")
+int walk_connections(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct task_struct *task = ctx->task;
+	if (!file || !task)
+		return 0;
+	struct socket *socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	struct sock *sk = socket->sk;
+	if (!sk)
+		return 0;
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if ((family != AF_INET && family != AF_INET6) || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP ||
+	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_ESTABLISHED)
+		return 0;
+	struct fr_sock *st = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!st || st->owned)
+		return 0;
+	if (!st->generation) {
+		fr_classify(sk, st);
+		st->id = __sync_fetch_and_add(&fr_next_id, 1) + 1;
+		st->old = 1;
+		st->role = fr_role_by_listener(sk);
+	}
+	st->pid = BPF_CORE_READ(task, tgid);
+	BPF_CORE_READ_INTO(&st->comm, task, comm);
+	st->owned = 1;
+	if (fr_filter_pids && !bpf_map_lookup_elem(&pid_rule, &st->pid))
+		st->pid_rejected = 1;
+	return 0;
+}
