@@ -25,10 +25,11 @@ struct EmbedBPF: BuildToolPlugin {
               -I"$3" -c "$3/flightrec.bpf.c" -o "$4"
             "$2" --strip-debug "$4"
             cat > "$5" <<EOF
-            const unsigned char flightrec_bpf_object[] __attribute__((aligned(8))) = {
+            static const unsigned char object[] __attribute__((aligned(8))) = {
             #embed "$4"
             };
-            const unsigned long flightrec_bpf_object_size = sizeof flightrec_bpf_object;
+            const unsigned char *const flightrec_bpf_object_data = object;
+            const unsigned long flightrec_bpf_object_size = sizeof object;
             EOF
             """
         return [
