@@ -39,7 +39,7 @@ let package = Package(
         .executableTarget(
             name: "flightrec",
             dependencies: [
-                "Recorder", "Report", "Demo",
+                "Recorder", "Report", "Demo", "Kernel",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 

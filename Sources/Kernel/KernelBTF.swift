@@ -1,0 +1,45 @@
+import CLibBPF
+import Glibc
+
+/// The running kernel's BTF: what it has, without trying.
+struct KernelBTF: ~Copyable {
+    private let btf: OpaquePointer
+
+    /// Throws `.unsupported` when the kernel carries no BTF (CONFIG_DEBUG_INFO_BTF).
+    init() throws(KernelError) {
+        guard let btf = btf__load_vmlinux_btf() else {
+            throw .unsupported("no BTF at /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF)")
+        }
+        self.btf = btf
+    }
+
+    deinit { btf__free(btf) }
+
+    func has(tracepoint name: String) -> Bool {
+        btf__find_by_name_kind(btf, "btf_trace_\(name)", UInt32(BTF_KIND_TYPEDEF)) > 0
+    }
+
+    func has(function name: String) -> Bool {
+        btf__find_by_name_kind(btf, name, FLIGHTREC_BTF_KIND_FUNC) > 0
+    }
+
+    /// Whether a rung's target exists here.
+    func has(_ rung: Hook.Rung) -> Bool {
+        guard let target = rung.target else { return true }
+        return rung.type == "tp_btf" ? has(tracepoint: target) : has(function: target)
+    }
+
+    /// Value → name of an enum, `SKB_DROP_REASON_NO_SOCKET` and so on; empty when the kernel lacks it.
+    func enumNames(_ name: String, dropping prefix: String) -> [UInt32: String] {
+        let id = btf__find_by_name_kind(btf, name, UInt32(BTF_KIND_ENUM))
+        guard id > 0, let type = btf__type_by_id(btf, UInt32(id)), let members = btf_enum(type) else { return [:] }
+        var names: [UInt32: String] = [:]
+        for index in 0..<Int(btf_vlen(type)) {
+            let member = members[index]
+            guard let text = btf__name_by_offset(btf, member.name_off) else { continue }
+            let full = String(cString: text)
+            names[UInt32(bitPattern: member.val)] = full.hasPrefix(prefix) ? String(full.dropFirst(prefix.count)) : full
+        }
+        return names
+    }
+}

@@ -1,0 +1,42 @@
+import CFlightrec
+import Events
+
+/// Off-path passes over the kernel's sockets.
+extension Probes {
+    /// Learns listeners, then the owners and roles of connections older than the recorder.
+    /// Call once, after the probes are attached.
+    public func adoptExisting() throws(KernelError) {
+        try run(iterator: "walk-listeners") { _ in }
+        try run(iterator: "walk-connections") { _ in }
+    }
+
+    /// Turns open longer than the floor; also makes the kernel report turns that ended without further traffic.
+    public func walkOpen(_ body: (fr_turn) -> Void) throws(KernelError) {
+        let size = MemoryLayout<fr_turn>.size
+        // bpf_seq_write never splits a record over two reads while it fits the seq buffer.
+        try run(iterator: "walk-open") { bytes in
+            var offset = 0
+            while offset + size <= bytes.count {
+                body(bytes.loadUnaligned(fromByteOffset: offset, as: fr_turn.self))
+                offset += size
+            }
+        }
+        calibrateJiffies()
+    }
+
+    /// jiffies have no fixed length: compares the kernel's two clocks as the walker saw them.
+    private func calibrateJiffies() {
+        let jiffies = globals.get("fr_walk_jiffies", as: UInt64.self)
+        let ktime = globals.get("fr_walk_ktime", as: UInt64.self)
+        guard let first = firstJiffies else {
+            if jiffies != 0 { firstJiffies = (jiffies, ktime) }
+            return
+        }
+        guard jiffies &- first.jiffies >= 100, ktime > first.ktime else { return }
+        let length = (ktime - first.ktime) / (jiffies - first.jiffies)
+        // Only these are configurable (kernel/Kconfig.hz).
+        let choices: [UInt64] = [1_000_000, 3_333_333, 4_000_000, 10_000_000]
+        let nearest = choices.min { length.distance(to: $0).magnitude < length.distance(to: $1).magnitude }
+        if let nearest { globals.set("fr_jiffy_ns", nearest) }
+    }
+}
