@@ -1,1 +1,118 @@
-// Demo
+import Foundation
+import Glibc
+import Synchronization
+
+/// Runs the whole story on this host: normal traffic, one real stall, a capture.
+public final class Demo: Sendable {
+    /// The faults it can inject; the verdict should name the same.
+    public enum Fault: String, Sendable, CaseIterable {
+        /// The server's cgroup is frozen for 800 ms while a request waits, as `docker pause` does.
+        case frozen = "app.frozen"
+        /// The handler sleeps 800 ms.
+        case sleep = "app.sleep"
+    }
+
+    private struct Children {
+        var processes: [Process] = []
+        var stopping = false
+    }
+    private let children = Mutex(Children())
+    private let executable: String
+    private let directory: String
+    private let say: @Sendable (String) -> Void
+
+    /// `executable`: this program, started again as the server and as the recorder. `say` prints progress.
+    public init(executable: String, directory: String, say: @escaping @Sendable (String) -> Void) {
+        self.executable = executable
+        self.directory = directory
+        self.say = say
+    }
+
+    /// Returns the client's own measure of the injected turn, ns. Captures are in `directory` afterwards.
+    public func run(_ fault: Fault) throws -> UInt64 {
+        let host = try DemoHost()
+        defer {
+            stopChildren()
+            host.remove()
+        }
+        let interrupt = stopOnInterrupt(host)
+        defer { interrupt.cancel() }
+        say("demo: container-like cgroup \(host.id.prefix(12)), namespace \(host.namespace), server \(host.serverAddress)")
+        let port: UInt16 = 8080
+        _ = try start(
+            ["demo-server", "--cgroup", host.cgroup, "--namespace", host.namespace, "--port", "\(port)"])
+        let recorder = try start([
+            "record", "--dir", directory, "--threshold", "200ms", "--container", String(host.id.prefix(12)),
+            "--before", "4s", "--after", "1s", "--window", "20s", "--memory", "16M", "--quiet",
+        ])
+        let client = try DemoClient(host: host.serverAddress, port: port)
+        say("demo: normal traffic, about 30 ms a request")
+        // The recorder's load and attach take a moment; these requests also give it a baseline.
+        for _ in 0..<100 where recorder.isRunning { _ = try client.ask() }
+        guard recorder.isRunning else { throw DemoError("the recorder ended: see its message above") }
+        let measured = try inject(fault, host, client)
+        say("demo: injected \(fault.rawValue); the client waited \(measured / 1_000_000) ms")
+        for _ in 0..<60 { _ = try client.ask() }
+        recorder.interrupt()
+        recorder.waitUntilExit()
+        guard recorder.terminationStatus == 0 else {
+            throw DemoError("the recorder ended with status \(recorder.terminationStatus)")
+        }
+        return measured
+    }
+
+    private func inject(_ fault: Fault, _ host: DemoHost, _ client: DemoClient) throws -> UInt64 {
+        switch fault {
+        case .sleep: return try client.ask("slow 800")
+        case .frozen:
+            let thaw = Thread { [cgroup = host.cgroup] in
+                usleep(800_000)
+                // Writing is all that is left to do; a cgroup already gone needs no thaw.
+                let file = open("\(cgroup)/cgroup.freeze", O_WRONLY | O_CLOEXEC)
+                if file >= 0 {
+                    _ = write(file, "0", 1)
+                    close(file)
+                }
+            }
+            try host.setFrozen(true)
+            thaw.start()
+            return try client.ask()
+        }
+    }
+
+    private func start(_ arguments: [String]) throws -> Process {
+        let process = Process()
+        process.executableURL = URL(filePath: executable)
+        process.arguments = arguments
+        try children.withLock { children in
+            guard !children.stopping else { throw DemoError("interrupted") }
+            try process.run()
+            children.processes.append(process)
+        }
+        return process
+    }
+
+    private func stopChildren() {
+        children.withLock { children in
+            children.stopping = true
+            for process in children.processes where process.isRunning { kill(process.processIdentifier, SIGKILL) }
+            children.processes.removeAll()
+        }
+    }
+
+    /// Ctrl-C ends the children and removes what was made before it ends the demo.
+    private func stopOnInterrupt(_ host: DemoHost) -> any DispatchSourceSignal {
+        signal(SIGINT, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+        nonisolated(unsafe) let host = host
+        source.setEventHandler { [self] in
+            try? host.setFrozen(false)
+            stopChildren()
+            host.remove()
+            try? FileManager.default.removeItem(atPath: directory)
+            exit(130)
+        }
+        source.resume()
+        return source
+    }
+}

@@ -1,0 +1,48 @@
+import Analysis
+import CFlightrec
+import Events
+import Kernel
+
+/// Keeps the books: emitted = delivered + lost, and when each loss happened.
+struct Losses {
+    private(set) var gaps: [Gap] = []
+    private(set) var delivered = [UInt64](repeating: 0, count: Int(FR_KINDS.rawValue))
+    private var lastLost: UInt64 = 0
+    private var lastAt: Instant = 0
+
+    /// Called for every record of the ring.
+    @inline(__always)
+    mutating func count(_ kind: UInt16) {
+        if Int(kind) < delivered.count { delivered[Int(kind)] &+= 1 }
+    }
+
+    mutating func note(_ counters: RecordCounters, at now: Instant) {
+        let lost = counters.totalLost
+        if lost > lastLost {
+            let from = lastAt == 0 ? now : lastAt
+            let more = lost - lastLost
+            if var last = gaps.last, last.to == from {
+                last.to = now
+                last.lost += more
+                gaps[gaps.count - 1] = last
+            } else {
+                gaps.append(Gap(from: from, to: now, lost: more, why: "ring buffer full"))
+            }
+        }
+        lastLost = lost
+        lastAt = now
+    }
+
+    mutating func expire(before limit: Instant) {
+        if let first = gaps.first, first.to < limit { gaps.removeAll { $0.to < limit } }
+    }
+
+    func over(_ from: Instant, _ to: Instant) -> [Gap] { gaps.filter { $0.to >= from && $0.from <= to } }
+
+    /// emitted − delivered − lost by kind, once the ring is drained; all zero when the books balance.
+    func unaccounted(_ counters: RecordCounters) -> [Int64] {
+        delivered.indices.map {
+            Int64(bitPattern: counters.emitted[$0] &- counters.lost[$0] &- delivered[$0])
+        }
+    }
+}
