@@ -1,0 +1,98 @@
+import CLZ4
+import Events
+
+/// Encodes records into blocks and back, bit for bit.
+public enum BlockCodec {
+    /// The records as they are.
+    public static let raw: UInt8 = 0
+    /// Columns (`ColumnLayout`), then one LZ4 block (lz4_Block_format.md).
+    public static let columns: UInt8 = 1
+    /// Bytes of records, and of columns, a block may hold.
+    public static let maximumLength = 16 << 20
+
+    /// Encodes `count` records of `kind.size` bytes each. `packedRecords` must be exactly that long and no longer
+    /// than `maximumLength`: anything else is a mistake of the caller and traps.
+    public static func encode(
+        _ kind: EventKind, container: ContainerKey, packedRecords: UnsafeRawBufferPointer, count: Int
+    ) -> Block {
+        precondition(
+            count >= 0 && packedRecords.count == count * kind.size && packedRecords.count <= maximumLength,
+            "records do not add up")
+        var from = count == 0 ? 0 : Instant.max
+        var to: Instant = 0
+        for row in 0..<count {
+            let at = packedRecords.loadUnaligned(fromByteOffset: row * kind.size, as: Instant.self)
+            from = min(from, at)
+            to = max(to, at)
+        }
+        let columns = ColumnCodec.encode(kind, packedRecords, count: count)
+        let compressed = compress(columns)
+        let useRaw = columns.count > maximumLength || compressed.count >= packedRecords.count
+        let bytes = useRaw ? Array(packedRecords) : compressed
+        return Block(
+            kind: kind, container: container, from: from, to: to, count: count,
+            codec: useRaw ? raw : Self.columns, rawLength: useRaw ? bytes.count : columns.count,
+            checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes)
+    }
+
+    /// Decodes a block's fields, which may come from a damaged or hostile file: `count` × `kind.size` bytes of
+    /// records. Never takes more memory than a few times `maximumLength`. Errors: see `BlockError`.
+    public static func decode(
+        kind: EventKind, codec: UInt8, count: Int, rawLength: Int, checksum: UInt32, bytes: [UInt8]
+    ) throws(BlockError) -> [UInt8] {
+        guard count >= 0, count <= maximumLength / kind.size, rawLength >= 0, rawLength <= maximumLength else {
+            throw .tooLarge(count: count, rawLength: rawLength)
+        }
+        let found = bytes.withUnsafeBytes(CRC32.checksum)
+        guard found == checksum else { throw .checksum(expected: checksum, found: found) }
+        switch codec {
+        case raw:
+            guard bytes.count == count * kind.size, rawLength == bytes.count else {
+                throw .length(expected: count * kind.size, found: bytes.count)
+            }
+            return bytes
+        case columns:
+            let columns = try decompress(bytes, to: rawLength)
+            let result = columns.withUnsafeBytes { columns in
+                Result { () throws(BlockError) in try ColumnCodec.decode(kind, columns, count: count) }
+            }
+            return try result.get()
+        default: throw .unknownCodec(codec)
+        }
+    }
+
+    /// Empty for nothing. LZ4 cannot fail with the room its own bound asks for.
+    static func compress(_ input: [UInt8]) -> [UInt8] {
+        guard !input.isEmpty else { return [] }
+        let scratch = UnsafeMutableBufferPointer<CChar>.allocate(capacity: input.count + input.count / 255 + 16)
+        defer { scratch.deallocate() }
+        let length = input.withUnsafeBytes { input in
+            LZ4_compress_default(
+                input.baseAddress?.assumingMemoryBound(to: CChar.self), scratch.baseAddress,
+                Int32(input.count), Int32(scratch.count))
+        }
+        precondition(length > 0, "LZ4 refused a buffer of its own bound")
+        return Array(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(scratch)[..<Int(length)]))
+    }
+
+    private static func decompress(_ input: [UInt8], to length: Int) throws(BlockError) -> [UInt8] {
+        guard length > 0 else {
+            guard input.isEmpty else { throw .decompression }
+            return []
+        }
+        // LZ4 takes lengths as C ints, and no block expands what it holds by this much.
+        guard !input.isEmpty, input.count <= 2 * maximumLength else { throw .decompression }
+        var written: Int32 = 0
+        let result = [UInt8](unsafeUninitializedCapacity: length) { output, count in
+            written = input.withUnsafeBytes { input in
+                LZ4_decompress_safe(
+                    input.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    UnsafeMutableRawPointer(output.baseAddress)?.assumingMemoryBound(to: CChar.self),
+                    Int32(input.count), Int32(length))
+            }
+            count = max(0, Int(written))
+        }
+        guard Int(written) == length else { throw .decompression }
+        return result
+    }
+}

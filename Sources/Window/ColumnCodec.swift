@@ -1,0 +1,232 @@
+import CFlightrec
+import Events
+
+/// Turns records into columns, one after another without lengths: each ends by itself after `count` values.
+enum ColumnCodec {
+    /// The columns of `count` records of `kind.size` bytes each.
+    static func encode(_ kind: EventKind, _ records: UnsafeRawBufferPointer, count: Int) -> [UInt8] {
+        let layout = ColumnLayout.of(kind)
+        let perRecord = layout.fields.reduce(0) { $0 + ($1.isBytes ? $1.width : BitWriter.maximumBytes) }
+        return Array(unsafeUninitializedCapacity: count * perRecord + layout.fields.count * 8) { target, length in
+            guard count > 0, let output = target.baseAddress, let input = records.baseAddress else { return }
+            var writer = BitWriter(output)
+            var table = PreviousBySocket(count: count)
+            let step = kind.size
+            var rows = Rows(base: input, step: step, count: count, layout: layout, previous: [])
+            rows.previous = table.previous { rows.load(UInt32.self, $0, ColumnLayout.socketOffset) }
+            for field in layout.fields {
+                switch (field.mode, field.width) {
+                case (.bytes, _):
+                    for row in 0..<count {
+                        writer.copy(
+                            UnsafeRawBufferPointer(start: input + row * step + field.offset, count: field.width))
+                    }
+                case (_, 1): rows.encode(field, UInt8.self, &writer)
+                case (_, 2): rows.encode(field, UInt16.self, &writer)
+                case (_, 4): rows.encode(field, UInt32.self, &writer)
+                default: rows.encode(field, UInt64.self, &writer)
+                }
+                writer.align()
+            }
+            length = writer.position
+        }
+    }
+
+    /// The records of `columns`, which may be hostile; `count` × `kind.size` must have been bounded.
+    static func decode(
+        _ kind: EventKind, _ columns: UnsafeRawBufferPointer, count: Int
+    ) throws(BlockError) -> [UInt8] {
+        let layout = ColumnLayout.of(kind)
+        let step = kind.size
+        var result = [UInt8](repeating: 0, count: count * step)
+        var failure: BlockError?
+        result.withUnsafeMutableBytes { target in
+            guard count > 0, let output = target.baseAddress else {
+                if !columns.isEmpty { failure = .trailing(columns.count) }
+                return
+            }
+            var reader = BitReader(columns)
+            var rows = Rows(base: output, step: step, count: count, layout: layout, previous: [])
+            for field in layout.fields {
+                switch (field.mode, field.width) {
+                case (.bytes, _):
+                    for row in 0..<count
+                    where !reader.copy(
+                        to: UnsafeMutableRawBufferPointer(
+                            start: output + row * step + field.offset, count: field.width))
+                    {
+                        failure = .truncated
+                        return
+                    }
+                case (_, 1): rows.decode(field, UInt8.self, &reader, output)
+                case (_, 2): rows.decode(field, UInt16.self, &reader, output)
+                case (_, 4): rows.decode(field, UInt32.self, &reader, output)
+                default: rows.decode(field, UInt64.self, &reader, output)
+                }
+                reader.align()
+                if reader.overrun {
+                    failure = .truncated
+                    return
+                }
+                if field.offset == ColumnLayout.socketOffset {
+                    var table = PreviousBySocket(count: count)
+                    rows.previous = table.previous { rows.load(UInt32.self, $0, ColumnLayout.socketOffset) }
+                }
+            }
+            if reader.remaining > 0 { failure = .trailing(reader.remaining) }
+        }
+        if let failure { throw failure }
+        return result
+    }
+}
+
+extension Field {
+    var isBytes: Bool { if case .bytes = mode { true } else { false } }
+}
+
+/// The last earlier row of each row's socket: a hash table of fixed size, probed a fixed number of times, so that
+/// chosen ids cannot make it slow. Both directions use it alike; a miss only costs some compression.
+private struct PreviousBySocket {
+    private var slots: [(socket: UInt32, row: Int32)]
+    private let mask: Int
+    private let count: Int
+
+    init(count: Int) {
+        var size = 64
+        while size < count * 2 { size *= 2 }
+        slots = Array(repeating: (0, -1), count: size)
+        mask = size - 1
+        self.count = count
+    }
+
+    /// For each row, the earlier one to compare it to: of the same socket, or the row before; -1 for the first.
+    mutating func previous(_ socket: (Int) -> UInt32) -> [Int32] {
+        var result = [Int32](repeating: -1, count: count)
+        for row in 0..<count {
+            let id = socket(row)
+            result[row] = Int32(truncatingIfNeeded: row &- 1)
+            var slot = Int(truncatingIfNeeded: id &* 0x9E37_79B1 &>> 8) & mask
+            for _ in 0..<8 {
+                if slots[slot].row < 0 || slots[slot].socket == id {
+                    if slots[slot].row >= 0 { result[row] = slots[slot].row }
+                    slots[slot] = (id, Int32(truncatingIfNeeded: row))
+                    break
+                }
+                slot = (slot &+ 1) & mask
+            }
+        }
+        return result
+    }
+}
+
+/// Records side by side in memory, read by row and field.
+private struct Rows {
+    let base: UnsafeRawPointer
+    let step: Int
+    let count: Int
+    let layout: ColumnLayout
+    /// See `PreviousBySocket`.
+    var previous: [Int32]
+
+    @inline(__always)
+    func load<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type, _ row: Int, _ offset: Int) -> Value {
+        base.loadUnaligned(fromByteOffset: row &* step &+ offset, as: type)
+    }
+
+    /// The stamp that `row`'s is written against. The start cannot stand in for what it is itself written against.
+    @inline(__always)
+    private func reference(_ row: Int, _ field: Field, _ served: Int, _ called: Int) -> UInt64 {
+        let isCalled = load(UInt8.self, row, layout.role) == UInt8(truncatingIfNeeded: FR_CALLED.rawValue)
+        let stamp = load(UInt64.self, row, isCalled ? called : served)
+        return stamp != 0 || field.offset == layout.start ? stamp : load(UInt64.self, row, layout.start)
+    }
+
+    func encode<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ field: Field, _ type: Value.Type, _ writer: inout BitWriter
+    ) {
+        var predictor = RicePredictor()
+        @inline(__always)
+        func write(_ value: UInt64, against expected: UInt64) {
+            let error = value &- expected &- predictor.bias
+            let code = zigzag(error)
+            writer.write(code, parameter: predictor.parameter)
+            predictor.update(code: code, error: Int64(bitPattern: error))
+        }
+        switch field.mode {
+        case .bytes: break
+        case .delta:
+            var last: UInt64 = 0
+            for row in 0..<count {
+                let value = UInt64(truncatingIfNeeded: load(type, row, field.offset))
+                write(value, against: last)
+                last = value
+            }
+        case .socketDelta:
+            for row in 0..<count {
+                let earlier = Int(previous[row])
+                let last = earlier < 0 ? 0 : UInt64(truncatingIfNeeded: load(type, earlier, field.offset))
+                write(UInt64(truncatingIfNeeded: load(type, row, field.offset)), against: last)
+            }
+        case .since(let served, let called):
+            for row in 0..<count {
+                let value = load(UInt64.self, row, field.offset)
+                let expected = reference(row, field, served, called) &+ predictor.bias
+                let error = value &- expected
+                let code = Absent.code(zigzag(error), absent: zigzag(0 &- expected))
+                writer.write(code, parameter: predictor.parameter)
+                predictor.update(code: code, error: value == 0 ? 0 : Int64(bitPattern: error))
+            }
+        }
+    }
+
+    func decode<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ field: Field, _ type: Value.Type, _ reader: inout BitReader, _ output: UnsafeMutableRawPointer
+    ) {
+        var predictor = RicePredictor()
+        @inline(__always)
+        func read(_ row: Int, against expected: UInt64) -> UInt64 {
+            let code = reader.read(parameter: predictor.parameter)
+            let error = unzigzag(code)
+            let value = expected &+ predictor.bias &+ error
+            predictor.update(code: code, error: Int64(bitPattern: error))
+            output.storeBytes(
+                of: Value(truncatingIfNeeded: value), toByteOffset: row &* step &+ field.offset, as: type)
+            return UInt64(truncatingIfNeeded: Value(truncatingIfNeeded: value))
+        }
+        switch field.mode {
+        case .bytes: break
+        case .delta:
+            var last: UInt64 = 0
+            for row in 0..<count { last = read(row, against: last) }
+        case .socketDelta:
+            for row in 0..<count {
+                let earlier = Int(previous[row])
+                _ = read(
+                    row, against: earlier < 0 ? 0 : UInt64(truncatingIfNeeded: load(type, earlier, field.offset)))
+            }
+        case .since(let served, let called):
+            for row in 0..<count {
+                let expected = reference(row, field, served, called) &+ predictor.bias
+                let code = reader.read(parameter: predictor.parameter)
+                let error = unzigzag(Absent.zigzag(code, absent: zigzag(0 &- expected)))
+                let value = expected &+ error
+                output.storeBytes(of: value, toByteOffset: row &* step &+ field.offset, as: UInt64.self)
+                predictor.update(code: code, error: value == 0 ? 0 : Int64(bitPattern: error))
+            }
+        }
+    }
+}
+
+/// Gives the difference that means "absent" code 0 and moves those below it up by one: a bijection on 64 bits, so
+/// that no value is special and none overflows.
+enum Absent {
+    @inline(__always)
+    static func code(_ value: UInt64, absent: UInt64) -> UInt64 {
+        value == absent ? 0 : value < absent ? value &+ 1 : value
+    }
+
+    @inline(__always)
+    static func zigzag(_ code: UInt64, absent: UInt64) -> UInt64 {
+        code == 0 ? absent : code <= absent ? code &- 1 : code
+    }
+}

@@ -1,0 +1,170 @@
+import CFlightrec
+import Events
+import Testing
+
+@testable import Window
+
+@Suite struct BlockCodecTests {
+    private func encode(_ kind: EventKind, _ records: [UInt8]) -> Block {
+        records.withUnsafeBytes {
+            BlockCodec.encode(kind, container: 7, packedRecords: $0, count: records.count / kind.size)
+        }
+    }
+
+    @Test(arguments: EventKind.allCases)
+    func everyByteOfARecordIsInOneColumn(kind: EventKind) {
+        var covered = [Int](repeating: 0, count: kind.size)
+        for field in ColumnLayout.of(kind).fields {
+            for byte in field.offset..<field.offset + field.width { covered[byte] += 1 }
+        }
+        #expect(covered == [Int](repeating: 1, count: kind.size))
+    }
+
+    @Test func columnsReferOnlyToEarlierOnes() {
+        let layout = ColumnLayout.of(.turn)
+        var seen: Set<Int> = []
+        for field in layout.fields {
+            if case .since(let served, let called) = field.mode {
+                #expect(seen.isSuperset(of: [served, called, layout.role]))
+                #expect(field.offset == layout.start || seen.contains(layout.start))
+            }
+            seen.insert(field.offset)
+        }
+    }
+
+    @Test(arguments: EventKind.allCases, [0, 1, 2, 3, 257])
+    func roundTripOfRandomBytes(kind: EventKind, count: Int) throws {
+        var random = SeededGenerator(state: UInt64(count) + 99)
+        // Whole-range bytes, then sparse ones, where many fields are zero or at an extreme.
+        let dense = (0..<count * kind.size).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        let sparse = dense.map { [0, 0, 0, 0xFF, 1, 0x80, $0, 0][Int($0 % 8)] }
+        for records in [dense, sparse] {
+            let block = encode(kind, records)
+            #expect(try block.records() == records)
+            #expect(block.count == count)
+            #expect(block.bytes.count <= records.count)
+            #expect(try decodeColumns(kind, records, count: count) == records)
+        }
+    }
+
+    /// Through the columns even where the block would have fallen back to raw.
+    private func decodeColumns(_ kind: EventKind, _ records: [UInt8], count: Int) throws -> [UInt8] {
+        let columns = records.withUnsafeBytes { ColumnCodec.encode(kind, $0, count: count) }
+        return try columns.withUnsafeBytes { try ColumnCodec.decode(kind, $0, count: count) }
+    }
+
+    @Test func absentStampsAndExtremesSurvive() throws {
+        let extremes: [UInt64] = [0, 1, .max, 1 << 63, (1 << 63) - 1, 86_400_000_000_000]
+        var random = SeededGenerator(state: 5)
+        var records: [UInt8] = []
+        for _ in 0..<500 {
+            var turn = fr_turn()
+            func pick() -> UInt64 { extremes[Int(random.next() % UInt64(extremes.count))] }
+            (turn.h.ts, turn.start, turn.rx_first, turn.rx_last, turn.woken) = (pick(), pick(), pick(), pick(), pick())
+            (turn.read_first, turn.read_last, turn.tx_first, turn.tx_last) = (pick(), pick(), pick(), pick())
+            turn.role = UInt8(random.next() % 4)
+            turn.h.socket = UInt32(truncatingIfNeeded: pick())
+            records += bytes(of: turn)
+        }
+        #expect(try decodeColumns(.turn, records, count: 500) == records)
+        #expect(try encode(.turn, records).records() == records)
+    }
+
+    @Test func timesAndContainerOfABlock() throws {
+        let records = pingPongRecords(100)
+        let ends = stride(from: 0, to: records.count, by: EventKind.turn.size).map { offset in
+            records.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+        }
+        let block = encode(.turn, records)
+        #expect(block.from == ends.min())
+        #expect(block.to == ends.max())
+        #expect(block.container == 7)
+        #expect(block.kind == .turn)
+    }
+
+    @Test func checksumIsTheStandardOne() {
+        #expect(Array("123456789".utf8).withUnsafeBytes(CRC32.checksum) == 0xCBF4_3926)
+        #expect([UInt8]().withUnsafeBytes(CRC32.checksum) == 0)
+    }
+
+    @Test func damageIsFoundByTheChecksum() throws {
+        let block = encode(.turn, pingPongRecords(64))
+        var random = SeededGenerator(state: 11)
+        for _ in 0..<10_000 {
+            var bytes = block.bytes
+            if random.next() % 4 == 0 {
+                bytes.removeLast(1 + Int(random.next() % UInt64(bytes.count)))
+            } else {
+                bytes[Int(random.next() % UInt64(bytes.count))] ^= UInt8(1 + random.next() % 255)
+            }
+            #expect(throws: BlockError.self) { try decode(block, bytes: bytes, checksum: block.checksum) }
+        }
+    }
+
+    /// A hostile file has a right checksum: what lies behind it must hold as well.
+    @Test func damageBehindARightChecksumNeverTraps() {
+        let original = pingPongRecords(64)
+        let block = encode(.turn, original)
+        #expect(block.codec == BlockCodec.columns)
+        let columns = original.withUnsafeBytes { ColumnCodec.encode(.turn, $0, count: 64) }
+        var random = SeededGenerator(state: 12)
+        var refused = 0
+        for round in 0..<10_000 {
+            // Alternately the LZ4 bytes and the columns within.
+            var bytes = round % 2 == 0 ? block.bytes : columns
+            if random.next() % 4 == 0 {
+                bytes.removeLast(1 + Int(random.next() % UInt64(bytes.count)))
+            } else {
+                bytes[Int(random.next() % UInt64(bytes.count))] ^= UInt8(1 + random.next() % 255)
+            }
+            let rawLength = round % 2 == 0 ? block.rawLength : bytes.count
+            if round % 2 == 1 { bytes = BlockCodec.compress(bytes) }
+            do {
+                let records = try BlockCodec.decode(
+                    kind: .turn, codec: BlockCodec.columns, count: 64, rawLength: rawLength,
+                    checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes)
+                #expect(records.count == 64 * EventKind.turn.size)
+            } catch {
+                refused += 1
+                #expect(!error.description.isEmpty)
+            }
+        }
+        #expect(refused > 2_500)
+    }
+
+    private func decode(_ block: Block, bytes: [UInt8], checksum: UInt32) throws -> [UInt8] {
+        try BlockCodec.decode(
+            kind: block.kind, codec: block.codec, count: block.count, rawLength: block.rawLength, checksum: checksum,
+            bytes: bytes)
+    }
+
+    @Test func impossibleClaimsAreRefused() {
+        func decode(codec: UInt8 = 1, count: Int = 1, rawLength: Int = 8, bytes: [UInt8] = [0]) -> BlockError? {
+            do {
+                _ = try BlockCodec.decode(
+                    kind: .turn, codec: codec, count: count, rawLength: rawLength,
+                    checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes)
+                return nil
+            } catch { return error }
+        }
+        #expect(decode(count: -1) == .tooLarge(count: -1, rawLength: 8))
+        #expect(decode(count: .max) == .tooLarge(count: .max, rawLength: 8))
+        #expect(decode(rawLength: .max) == .tooLarge(count: 1, rawLength: .max))
+        #expect(decode(codec: 9) == .unknownCodec(9))
+        #expect(decode(bytes: []) == .decompression)
+        #expect(decode(codec: 0, rawLength: 1) == .length(expected: 136, found: 1))
+        // Eight zero bytes as one LZ4 literal run are too few for a turn's columns.
+        #expect(decode(bytes: [0x80] + [UInt8](repeating: 0, count: 8)) == .truncated)
+        #expect(decode(count: 0, bytes: [0x80] + [UInt8](repeating: 0, count: 8)) == .trailing(8))
+    }
+
+    @Test(arguments: [false, true])
+    func pingPongTurnsStaySmall(called: Bool) throws {
+        let records = pingPongRecords(4_000, called: called)
+        let block = encode(.turn, records)
+        #expect(try block.records() == records)
+        let perTurn = Double(block.bytes.count) / 4_000
+        print("\(called ? "called" : "served") turns: \(perTurn) bytes each of \(EventKind.turn.size)")
+        #expect(perTurn <= 12)
+    }
+}

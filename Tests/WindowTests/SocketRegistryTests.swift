@@ -1,0 +1,88 @@
+import CFlightrec
+import Events
+import Testing
+import Window
+
+@Suite struct SocketRegistryTests {
+    private func socket(_ id: UInt32, at instant: UInt64, established: UInt64 = 0, pid: UInt32? = nil) -> fr_socket {
+        var socket = fr_socket()
+        socket.h.socket = id
+        socket.h.ts = instant
+        socket.h.cgroup = 42
+        socket.established = established
+        socket.write_seq = established == 0 ? 0 : 111
+        socket.rcv_nxt = established == 0 ? 0 : 222
+        socket.family = 2
+        socket.local_port = 6379
+        socket.local.0 = 10
+        socket.local.3 = 2
+        if let pid {
+            socket.flags = UInt8(FR_SOCKET_OWNED.rawValue)
+            socket.pid = pid
+            socket.comm.0 = UInt8(ascii: "r")
+        }
+        return socket
+    }
+
+    @Test func laterRecordsAddToEarlierOnes() throws {
+        var registry = SocketRegistry()
+        registry.observe(socket(1, at: 100, established: 90))
+        registry.observe(socket(1, at: 200, pid: 77))
+        let info = try #require(registry[1])
+        #expect(info.seen == 100)
+        #expect(info.established == 90)
+        #expect(info.sentSequence == 111)
+        #expect(info.receivedSequence == 222)
+        #expect(info.pid == 77)
+        #expect(info.process == "r")
+        #expect(info.local.description == "10.0.0.2:6379")
+        // One without an owner takes nothing away.
+        registry.observe(socket(1, at: 300))
+        #expect(registry[1] == info)
+        #expect(registry.count == 1)
+        #expect(registry[2] == nil)
+    }
+
+    @Test func closedOnesExpireOnceTheWindowHasPassedThem() {
+        var registry = SocketRegistry()
+        for id in 1...4 as ClosedRange<UInt32> { registry.observe(socket(id, at: 1)) }
+        registry.closed(1, at: 10)
+        registry.closed(2, at: 20)
+        registry.closed(2, at: 99)
+        registry.closed(77, at: 5)
+        #expect(registry.closedAt(2) == 20)
+        #expect(registry.closedAt(3) == nil)
+        #expect(registry.expire(before: 10) == 0)
+        #expect(registry.expire(before: 20) == 1)
+        #expect(registry[1] == nil && registry[2] != nil)
+        #expect(registry.expire(before: .max) == 1)
+        #expect(Set(registry.all().keys) == [3, 4])
+        #expect(registry.droppedClosed == 0 && registry.droppedOpen == 0)
+    }
+
+    @Test func fullRegistryDropsClosedOnesFirstAndCounts() {
+        var registry = SocketRegistry(capacity: 3)
+        for id in 1...3 as ClosedRange<UInt32> { registry.observe(socket(id, at: 1)) }
+        registry.closed(2, at: 5)
+        registry.observe(socket(4, at: 6))
+        #expect(Set(registry.all().keys) == [1, 3, 4])
+        #expect(registry.droppedClosed == 1 && registry.droppedOpen == 0)
+        registry.observe(socket(5, at: 7))
+        #expect(Set(registry.all().keys) == [3, 4, 5])
+        #expect(registry.droppedClosed == 1 && registry.droppedOpen == 1)
+    }
+
+    @Test func churnStaysBoundedAndCounted() {
+        var registry = SocketRegistry(capacity: 1_000)
+        var expired = 0
+        for id in 1...50_000 as ClosedRange<UInt32> {
+            registry.observe(socket(id, at: UInt64(id)))
+            if id % 2 == 0 { registry.closed(id, at: UInt64(id)) }
+            if id % 100 == 0 { expired += registry.expire(before: UInt64(id) - 50) }
+            #expect(registry.count <= 1_000)
+        }
+        #expect(registry.droppedOpen > 0)
+        #expect(UInt64(registry.count + expired) + registry.droppedOpen + registry.droppedClosed == 50_000)
+        #expect(registry.records().count == registry.count)
+    }
+}
