@@ -1,0 +1,51 @@
+/// Log-linear histogram of ns: 8 buckets an octave, so a quantile is at most 12.5 % too high. Fixed memory.
+public struct LatencyHistogram: Sendable, Equatable {
+    /// 61 octaves of 8: all of UInt64.
+    private var counts = [UInt32](repeating: 0, count: 62 * 8)
+    public private(set) var total: UInt64 = 0
+
+    public init() {}
+
+    @inline(__always)
+    private static func bucket(_ value: UInt64) -> Int {
+        guard value >= 8 else { return Int(value) }
+        let exponent = 63 - value.leadingZeroBitCount
+        return (exponent - 2) * 8 + Int((value >> UInt64(exponent - 3)) & 7)
+    }
+
+    /// Upper edge of a bucket, ns.
+    private static func edge(_ bucket: Int) -> UInt64 {
+        guard bucket >= 8 else { return UInt64(bucket) }
+        let exponent = UInt64(bucket / 8 + 2)
+        let lower = (8 + UInt64(bucket % 8)) << (exponent - 3)
+        return lower &+ (1 << (exponent - 3)) &- 1
+    }
+
+    @inline(__always)
+    public mutating func record(_ value: UInt64) {
+        counts[Self.bucket(value)] &+= 1
+        total &+= 1
+    }
+
+    public mutating func add(_ other: LatencyHistogram) {
+        for index in counts.indices { counts[index] &+= other.counts[index] }
+        total &+= other.total
+    }
+
+    public mutating func clear() {
+        for index in counts.indices { counts[index] = 0 }
+        total = 0
+    }
+
+    /// The value not exceeded by `fraction` (0…1) of what was recorded; 0 when empty.
+    public func quantile(_ fraction: Double) -> UInt64 {
+        guard total > 0 else { return 0 }
+        let rank = max(1, UInt64((Double(total) * min(max(fraction, 0), 1)).rounded(.up)))
+        var seen: UInt64 = 0
+        for (index, count) in counts.enumerated() where count > 0 {
+            seen += UInt64(count)
+            if seen >= rank { return Self.edge(index) }
+        }
+        return Self.edge(counts.count - 1)
+    }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Kernel
+
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "What this host supports, and what is lost without it.",
+        discussion: """
+            Attaches every probe for a moment and lets go again. Exit code 0: ready; 4: a privilege is missing; \
+            5: the kernel lacks what is needed.
+
+            EXAMPLES:
+              sudo flightrec doctor
+              sudo flightrec doctor --json | jq '.hooks[] | select(.rung == null)'
+            """)
+
+    @Flag(help: "Print JSON.") var json = false
+
+    struct Report: Encodable {
+        var kernel: String
+        var machine: String
+        var btf: Bool
+        var lockdown: String
+        var unprivileged_bpf_disabled: String
+        var capabilities: [String: Bool]
+        var hooks: [HookStatus]
+        var ready: Bool
+        var problem: String?
+    }
+
+    func run() throws {
+        var name = utsname()
+        uname(&name)
+        var report = Report(
+            kernel: Self.text(name.release), machine: Self.text(name.machine),
+            btf: access("/sys/kernel/btf/vmlinux", R_OK) == 0,
+            lockdown: Self.file("/sys/kernel/security/lockdown") ?? "not available",
+            unprivileged_bpf_disabled: Self.file("/proc/sys/kernel/unprivileged_bpf_disabled") ?? "not available",
+            capabilities: Self.capabilities(), hooks: [], ready: false, problem: nil)
+        var code: Int32 = 0
+        do throws(KernelError) {
+            report.hooks = try Probes(filter: ProbeFilter()).status
+            report.ready = true
+        } catch {
+            report.problem = error.description
+            switch error {
+            case .privilege: code = Exit.privilege
+            case .unsupported: code = Exit.unsupported
+            case .failed: code = Exit.failed
+            }
+        }
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            Terminal.print(String(decoding: try encoder.encode(report), as: UTF8.self))
+        } else {
+            Self.render(report)
+        }
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    private static func render(_ report: Report) {
+        func line(_ name: String, _ value: String) {
+            Terminal.print(name.padding(toLength: 18, withPad: " ", startingAt: 0) + value)
+        }
+        line("kernel", "\(report.kernel) \(report.machine)")
+        line("BTF", report.btf ? "yes" : "no: /sys/kernel/btf/vmlinux is missing (CONFIG_DEBUG_INFO_BTF)")
+        line("lockdown", report.lockdown)
+        for (name, has) in report.capabilities.sorted(by: { $0.key < $1.key }) { line(name, has ? "yes" : "no") }
+        Terminal.print("")
+        for hook in report.hooks {
+            if let rung = hook.rung {
+                line(hook.hook, rung)
+            } else {
+                line(hook.hook, "missing: \(hook.loss ?? "") (\(hook.reason ?? "no reason given"))")
+            }
+        }
+        if !report.hooks.isEmpty { Terminal.print("") }
+        line("ready", report.ready ? "yes" : "no: \(report.problem ?? "")")
+    }
+
+    /// CAP_BPF is 39, CAP_PERFMON 38, CAP_NET_ADMIN 12, CAP_SYS_ADMIN 21 (linux/capability.h).
+    private static func capabilities() -> [String: Bool] {
+        let status = file("/proc/self/status") ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }
+        let bits = line.flatMap { UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) } ?? 0
+        return ["CAP_BPF": 39, "CAP_PERFMON": 38].mapValues { bits & (1 << UInt64($0)) != 0 }
+    }
+
+    private static func file(_ path: String) -> String? {
+        (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    private static func text<T>(_ tuple: T) -> String {
+        withUnsafeBytes(of: tuple) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import Glibc
+import Report
+
+/// What stdout is, and writing to it without breaking a pipe.
+enum Terminal {
+    static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
+    /// Columns of the terminal; `COLUMNS` when set; 80 otherwise.
+    static var width: Int {
+        if let text = ProcessInfo.processInfo.environment["COLUMNS"], let columns = Int(text), columns >= 40 {
+            return min(columns, 400)
+        }
+        var size = winsize()
+        if ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col >= 40 { return Int(size.ws_col) }
+        return 80
+    }
+
+    /// https://no-color.org
+    static var style: Style {
+        let environment = ProcessInfo.processInfo.environment
+        let locale = environment["LC_ALL"] ?? environment["LC_CTYPE"] ?? environment["LANG"] ?? "C.UTF-8"
+        return Style(
+            color: isTerminal && environment["NO_COLOR"] == nil && environment["TERM"] != "dumb", width: width,
+            utf8: locale.uppercased().contains("UTF-8") || locale.uppercased().contains("UTF8"))
+    }
+
+    /// A reader that went away (`flightrec show | head`) ends us quietly, as SIGPIPE would.
+    static func print(_ text: String) {
+        var bytes = Array(text.utf8)
+        bytes.append(10)
+        var offset = 0
+        while offset < bytes.count {
+            let written = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress! + offset, $0.count - offset) }
+            if written > 0 {
+                offset += written
+            } else if errno != EINTR {
+                exit(errno == EPIPE ? 0 : 1)
+            }
+        }
+    }
+
+    static func complain(_ text: String) { FileHandle.standardError.write(Data("flightrec: \(text)\n".utf8)) }
+}
+
+/// Exit codes scripts rely on.
+enum Exit {
+    static let failed: Int32 = 1
+    static let usage: Int32 = 2
+    static let nothing: Int32 = 3
+    static let privilege: Int32 = 4
+    static let unsupported: Int32 = 5
+}
