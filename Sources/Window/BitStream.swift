@@ -100,6 +100,9 @@ struct BitWriter {
     }
 
     /// On a byte boundary only.
+    mutating func copy(_ bytes: [UInt8]) { bytes.withUnsafeBytes { copy($0) } }
+
+    /// On a byte boundary only.
     mutating func copy(_ bytes: UnsafeRawBufferPointer) {
         UnsafeMutableRawBufferPointer(start: base + position, count: bytes.count).copyMemory(from: bytes)
         position += bytes.count
@@ -122,9 +125,17 @@ struct BitReader {
     /// Bytes not yet read; on a byte boundary.
     var remaining: Int { bytes.count - position + Int(pendingBits / 8) - Int(invented) }
 
-    /// Makes at least 56 bits pending.
+    /// Makes at least 56 bits pending. Only with fewer than 32.
     @inline(__always)
     private mutating func refill() {
+        if let base = bytes.baseAddress, bytes.count &- position >= 8 {
+            // Bits above `pendingBits` may be set already: they are the same ones that the next bytes bring.
+            let next = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+            pending |= next &<< pendingBits
+            position &+= Int(truncatingIfNeeded: (63 &- pendingBits) &>> 3)
+            pendingBits |= 56
+            return
+        }
         while pendingBits <= 56 {
             if position < bytes.count {
                 pending |= UInt64(bytes[position]) &<< pendingBits
@@ -165,6 +176,9 @@ struct BitReader {
         let width = take(6) &+ 1
         return takeLong(width)
     }
+
+    /// On a byte boundary only.
+    mutating func readByte() -> UInt8 { UInt8(truncatingIfNeeded: take(8)) }
 
     mutating func align() {
         _ = take(pendingBits % 8)

@@ -60,6 +60,8 @@ public enum BlockError: Error, Equatable, Sendable, CustomStringConvertible {
     case length(expected: Int, found: Int)
     /// A column ended early.
     case truncated
+    /// A column is written in a way this version does not know.
+    case unknownColumn(UInt8)
     /// Bytes left after the last column.
     case trailing(Int)
 
@@ -73,6 +75,7 @@ public enum BlockError: Error, Equatable, Sendable, CustomStringConvertible {
         case .decompression: "block does not decompress to the length it claims"
         case .length(let expected, let found): "block holds \(found) bytes of records, not \(expected)"
         case .truncated: "block ends in the middle of a column"
+        case .unknownColumn(let form): "block has a column written in an unknown way (\(form))"
         case .trailing(let count): "block has \(count) bytes after its last column"
         }
     }

@@ -7,7 +7,7 @@ enum ColumnCodec {
     static func encode(_ kind: EventKind, _ records: UnsafeRawBufferPointer, count: Int) -> [UInt8] {
         let layout = ColumnLayout.of(kind)
         let perRecord = layout.fields.reduce(0) { $0 + ($1.isBytes ? $1.width : BitWriter.maximumBytes) }
-        return Array(unsafeUninitializedCapacity: count * perRecord + layout.fields.count * 8) { target, length in
+        return Array(unsafeUninitializedCapacity: count * perRecord + layout.fields.count * 16) { target, length in
             guard count > 0, let output = target.baseAddress, let input = records.baseAddress else { return }
             var writer = BitWriter(output)
             var table = PreviousBySocket(count: count)
@@ -21,12 +21,11 @@ enum ColumnCodec {
                         writer.copy(
                             UnsafeRawBufferPointer(start: input + row * step + field.offset, count: field.width))
                     }
-                case (_, 1): rows.encode(field, UInt8.self, &writer)
-                case (_, 2): rows.encode(field, UInt16.self, &writer)
-                case (_, 4): rows.encode(field, UInt32.self, &writer)
-                default: rows.encode(field, UInt64.self, &writer)
+                case (_, 1): rows.write(field, UInt8.self, &writer)
+                case (_, 2): rows.write(field, UInt16.self, &writer)
+                case (_, 4): rows.write(field, UInt32.self, &writer)
+                default: rows.write(field, UInt64.self, &writer)
                 }
-                writer.align()
             }
             length = writer.position
         }
@@ -48,6 +47,7 @@ enum ColumnCodec {
             var reader = BitReader(columns)
             var rows = Rows(base: output, step: step, count: count, layout: layout, previous: [])
             for field in layout.fields {
+                var unknown: UInt8?
                 switch (field.mode, field.width) {
                 case (.bytes, _):
                     for row in 0..<count
@@ -58,12 +58,16 @@ enum ColumnCodec {
                         failure = .truncated
                         return
                     }
-                case (_, 1): rows.decode(field, UInt8.self, &reader, output)
-                case (_, 2): rows.decode(field, UInt16.self, &reader, output)
-                case (_, 4): rows.decode(field, UInt32.self, &reader, output)
-                default: rows.decode(field, UInt64.self, &reader, output)
+                case (_, 1): unknown = rows.read(field, UInt8.self, &reader, output)
+                case (_, 2): unknown = rows.read(field, UInt16.self, &reader, output)
+                case (_, 4): unknown = rows.read(field, UInt32.self, &reader, output)
+                default: unknown = rows.read(field, UInt64.self, &reader, output)
                 }
                 reader.align()
+                if let unknown, !reader.overrun {
+                    failure = .unknownColumn(unknown)
+                    return
+                }
                 if reader.overrun {
                     failure = .truncated
                     return
@@ -82,6 +86,16 @@ enum ColumnCodec {
 
 extension Field {
     var isBytes: Bool { if case .bytes = mode { true } else { false } }
+}
+
+/// How one column is written; its first byte.
+private enum ColumnForm: UInt8 {
+    /// Differences as Rice codes.
+    case rice = 0
+    /// One value, little-endian, for all.
+    case constant = 1
+    /// Stamps, each equal to the one it is written against.
+    case same = 2
 }
 
 /// The last earlier row of each row's socket: a hash table of fixed size, probed a fixed number of times, so that
@@ -139,6 +153,51 @@ private struct Rows {
         let isCalled = load(UInt8.self, row, layout.role) == UInt8(truncatingIfNeeded: FR_CALLED.rawValue)
         let stamp = load(UInt64.self, row, isCalled ? called : served)
         return stamp != 0 || field.offset == layout.start ? stamp : load(UInt64.self, row, layout.start)
+    }
+
+    /// Writes a column with its form first: most columns of most blocks are constant or equal to another one.
+    func write<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ field: Field, _ type: Value.Type, _ writer: inout BitWriter
+    ) {
+        let first = load(type, 0, field.offset)
+        if (1..<count).allSatisfy({ load(type, $0, field.offset) == first }) {
+            writer.copy([ColumnForm.constant.rawValue])
+            withUnsafeBytes(of: first.littleEndian) { writer.copy($0) }
+        } else if case .since(let served, let called) = field.mode,
+            (0..<count).allSatisfy({
+                load(UInt64.self, $0, field.offset) == reference($0, field, served, called)
+            })
+        {
+            writer.copy([ColumnForm.same.rawValue])
+        } else {
+            writer.copy([ColumnForm.rice.rawValue])
+            encode(field, type, &writer)
+            writer.align()
+        }
+    }
+
+    /// Reads a column into `output`, which is `base`. Returns the form when it is not one for this field.
+    func read<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ field: Field, _ type: Value.Type, _ reader: inout BitReader, _ output: UnsafeMutableRawPointer
+    ) -> UInt8? {
+        let form = reader.readByte()
+        switch (ColumnForm(rawValue: form), field.mode) {
+        case (.constant, _):
+            var value: Value = 0
+            for byte in 0..<field.width { value |= Value(truncatingIfNeeded: reader.readByte()) &<< Value(byte * 8) }
+            for row in 0..<count {
+                output.storeBytes(of: value, toByteOffset: row &* step &+ field.offset, as: type)
+            }
+        case (.same, .since(let served, let called)):
+            for row in 0..<count {
+                output.storeBytes(
+                    of: reference(row, field, served, called), toByteOffset: row &* step &+ field.offset,
+                    as: UInt64.self)
+            }
+        case (.rice, _): decode(field, type, &reader, output)
+        default: return form
+        }
+        return nil
     }
 
     func encode<Value: FixedWidthInteger & BitwiseCopyable>(

@@ -153,8 +153,11 @@ import Testing
         #expect(decode(codec: 9) == .unknownCodec(9))
         #expect(decode(bytes: []) == .decompression)
         #expect(decode(codec: 0, rawLength: 1) == .length(expected: 136, found: 1))
-        // Eight zero bytes as one LZ4 literal run are too few for a turn's columns.
+        // Eight bytes as one LZ4 literal run are too few for a turn's columns.
         #expect(decode(bytes: [0x80] + [UInt8](repeating: 0, count: 8)) == .truncated)
+        #expect(decode(bytes: [0x80, 3] + [UInt8](repeating: 0, count: 7)) == .unknownColumn(3))
+        // A header's time is not written against another stamp.
+        #expect(decode(bytes: [0x80, 2] + [UInt8](repeating: 0, count: 7)) == .unknownColumn(2))
         #expect(decode(count: 0, bytes: [0x80] + [UInt8](repeating: 0, count: 8)) == .trailing(8))
     }
 
