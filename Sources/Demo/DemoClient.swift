@@ -12,7 +12,7 @@ public final class DemoClient {
     public func ask(_ request: String = "work") throws -> UInt64 {
         let line = request + "\n"
         let start = Self.now()
-        guard send(socket, line, line.utf8.count, Int32(MSG_NOSIGNAL.rawValue)) > 0 else {
+        guard send(socket, line, line.utf8.count, Int32(MSG_NOSIGNAL)) > 0 else {
             throw DemoError.system("sending a request")
         }
         var buffer = [UInt8](repeating: 0, count: 64)

@@ -41,7 +41,7 @@ public enum DemoServer {
             if words.count == 2, words[0] == "slow", let extra = UInt32(words[1]) { sleep += extra }
             usleep(sleep * 1000)
             let answer = "done\n"
-            guard send(connection, answer, answer.utf8.count, Int32(MSG_NOSIGNAL.rawValue)) > 0 else { return }
+            guard send(connection, answer, answer.utf8.count, Int32(MSG_NOSIGNAL)) > 0 else { return }
         }
     }
 }

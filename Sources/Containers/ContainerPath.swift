@@ -1,0 +1,58 @@
+import Foundation
+
+/// What a cgroup path says of the container it belongs to.
+public struct ContainerPath: Equatable, Sendable {
+    /// docker, podman, containerd, cri-o, kubernetes' runtimes under their own names, demo, or unknown.
+    public var runtime: String
+    /// 64 hexadecimal digits.
+    public var id: String
+    /// Kubernetes pod UID, when the path lies below `kubepods`.
+    public var pod: String?
+
+    /// Reads a path below the cgroup root. Of nested containers (docker in docker) the outermost wins: it is the one the
+    /// host's runtime knows. `nil`: no component is a container's.
+    public static func parse(_ path: String) -> ContainerPath? {
+        let parts = path.split(separator: "/").map(String.init)
+        for (index, part) in parts.enumerated() {
+            var name = Substring(part)
+            if name.hasSuffix(".scope") { name = name.dropLast(6) }
+            guard name.count >= 64, isID(name.suffix(64)) else { continue }
+            let id = String(name.suffix(64))
+            let prefix = String(name.dropLast(64))
+            let parent = index > 0 ? parts[index - 1] : ""
+            let pod = parts[..<index].compactMap(podUID).last
+            return ContainerPath(runtime: runtime(prefix, parent, pod), id: id, pod: pod)
+        }
+        return nil
+    }
+
+    private static func isID(_ text: Substring) -> Bool {
+        text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    }
+
+    private static func runtime(_ prefix: String, _ parent: String, _ pod: String?) -> String {
+        switch prefix {
+        case "docker-": "docker"
+        case "libpod-", "libpod-conmon-": "podman"
+        case "cri-containerd-", "nerdctl-": "containerd"
+        case "crio-": "cri-o"
+        default:
+            switch parent {
+            case "docker": "docker"
+            case "libpod_parent": "podman"
+            case "flightrec-demo": "demo"
+            case "default": "containerd"
+            default: pod != nil ? "containerd" : "unknown"
+            }
+        }
+    }
+
+    /// `pod<uid>` or `kubepods-burstable-pod<uid>.slice`, where systemd writes `_` for `-`.
+    private static func podUID(_ part: String) -> String? {
+        var name = Substring(part)
+        if name.hasSuffix(".slice") { name = name.dropLast(6) }
+        guard let range = name.range(of: "pod", options: .backwards) else { return nil }
+        let uid = name[range.upperBound...].map { $0 == "_" ? "-" : $0 }
+        return uid.count == 36 ? String(uid) : nil
+    }
+}

@@ -1,0 +1,145 @@
+import Analysis
+import Foundation
+import Glibc
+import Synchronization
+
+/// Names containers. Look-ups may read files and ask the Docker daemon, so they belong off the pump thread; what was
+/// found once stays known after the container is gone.
+public final class ContainerResolver: Sendable {
+    private struct State {
+        var index: CgroupIndex
+        var names: [UInt64: ContainerName] = [:]
+        var paths: [UInt64: String] = [:]
+    }
+    private let state: Mutex<State>
+    private let docker: DockerNames
+
+    public init(docker: DockerNames = DockerNames()) {
+        // Without mountinfo there is no cgroup to name: every look-up then says so by the runtime "unknown".
+        let mounts = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
+        state = Mutex(State(index: CgroupIndex(mounts: mounts)))
+        self.docker = docker
+    }
+
+    /// Known already, without any I/O.
+    public func cached(_ key: UInt64) -> ContainerName? { state.withLock { $0.names[key] } }
+
+    /// The name behind a container key; see `ContainerKey`.
+    public func name(for key: UInt64) -> ContainerName {
+        if let known = cached(key) { return known }
+        if key == 0 { return remember(key, ContainerName(id: "host", name: hostName(), runtime: "host")) }
+        let path = key >> 63 == 1 ? pathOfNamespace(UInt32(truncatingIfNeeded: key)) : path(of: key)
+        guard let path else {
+            // Not remembered: a cgroup in the making may be found the next time.
+            return ContainerName(id: String(key, radix: 16), name: "cgroup \(key)", runtime: "unknown")
+        }
+        return remember(key, resolve(path), path)
+    }
+
+    private func remember(_ key: UInt64, _ name: ContainerName, _ path: String? = nil) -> ContainerName {
+        state.withLock {
+            $0.names[key] = name
+            if let path { $0.paths[key] = path }
+        }
+        return name
+    }
+
+    private func path(of key: UInt64) -> String? { state.withLock { $0.index.path(of: key) } }
+
+    private func resolve(_ path: String) -> ContainerName {
+        guard let found = ContainerPath.parse(path) else {
+            let last = path.split(separator: "/").last.map(String.init) ?? "/"
+            return ContainerName(id: path, name: last, runtime: "unknown")
+        }
+        let short = String(found.id.prefix(12))
+        if found.runtime == "docker" || found.runtime == "unknown", let known = docker.lookUp(found.id) {
+            return ContainerName(id: found.id, name: known.name, runtime: "docker", image: known.image)
+        }
+        return ContainerName(id: found.id, name: short, runtime: found.runtime)
+    }
+
+    /// Path of the cgroup of any process in a network namespace, for hosts whose sockets carry no cgroup.
+    private func pathOfNamespace(_ inode: UInt32) -> String? {
+        guard let processes = try? FileManager.default.contentsOfDirectory(atPath: "/proc") else { return nil }
+        for pid in processes where pid.utf8.allSatisfy({ (48...57).contains($0) }) {
+            var info = stat()
+            guard stat("/proc/\(pid)/ns/net", &info) == 0, UInt32(truncatingIfNeeded: info.st_ino) == inode,
+                let text = try? String(contentsOfFile: "/proc/\(pid)/cgroup", encoding: .utf8)
+            else { continue }
+            for line in text.split(separator: "\n") {
+                let path = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).last.map(String.init)
+                if let path, ContainerPath.parse(path) != nil { return path }
+            }
+        }
+        return nil
+    }
+
+    /// All container cgroups present now.
+    public func containers() -> [(key: UInt64, name: ContainerName)] {
+        let found = state.withLock { state in
+            state.index.scan()
+            return state.index.all.filter { ContainerPath.parse($0.value) != nil && isOutermost($0.value) }
+        }
+        return found.keys.sorted().map { ($0, name(for: $0)) }
+    }
+
+    private func isOutermost(_ path: String) -> Bool {
+        guard let id = ContainerPath.parse(path)?.id, let last = path.split(separator: "/").last else { return false }
+        return last.contains(id)
+    }
+
+    /// Shell glob on the name (fnmatch(3)), or a prefix of the id of at least 4 digits.
+    public static func matches(_ pattern: String, _ name: ContainerName) -> Bool {
+        fnmatch(pattern, name.name, 0) == 0 || (pattern.count >= 4 && name.id.hasPrefix(pattern))
+    }
+
+    private func hostName() -> String {
+        var buffer = [CChar](repeating: 0, count: 256)
+        gethostname(&buffer, buffer.count - 1)
+        return buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    }
+
+    /// What the container's cgroup files say now; `nil` where this host has no such file.
+    public func sample(_ key: UInt64) -> (frozen: Bool?, throttled: UInt64?) {
+        let place = state.withLock { state in
+            (state.index.root, state.index.controllers, state.paths[key])
+        }
+        guard let path = place.2 else { return (nil, nil) }
+        var frozen: Bool?
+        var throttled: UInt64?
+        if let root = place.0 {
+            frozen = CgroupFile.value("frozen", in: "\(root)\(path)/cgroup.events").map { $0 != 0 }
+            throttled = CgroupFile.value("throttled_usec", in: "\(root)\(path)/cpu.stat").map { $0 &* 1000 }
+        }
+        // A hybrid host has both freezers; either one stops the container.
+        if let freezer = place.1["freezer"], let text = CgroupFile.text("\(freezer)\(path)/freezer.state") {
+            frozen = frozen == true || text.hasPrefix("FROZEN") || text.hasPrefix("FREEZING")
+        }
+        if let cpu = place.1["cpu"], let time = CgroupFile.value("throttled_time", in: "\(cpu)\(path)/cpu.stat") {
+            throttled = max(throttled ?? 0, time)
+        }
+        return (frozen, throttled)
+    }
+}
+
+/// Small cgroup files, read without Foundation: sampling happens on the pump thread.
+enum CgroupFile {
+    static func text(_ path: String) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
+            let count = read(descriptor, buffer.baseAddress, buffer.count)
+            return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+        }
+    }
+
+    /// Value of one `key value` line.
+    static func value(_ key: String, in path: String) -> UInt64? {
+        for line in text(path)?.split(separator: "\n") ?? [] {
+            let words = line.split(separator: " ")
+            if words.count == 2, words[0] == key { return UInt64(words[1]) }
+        }
+        return nil
+    }
+}

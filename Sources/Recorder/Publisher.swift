@@ -1,0 +1,81 @@
+import Analysis
+import Capture
+import Containers
+import Dispatch
+import Events
+import Foundation
+import Logging
+import Synchronization
+import Window
+
+/// Everything of one incident, pinned: nothing in it changes while the pump goes on.
+struct Finished: Sendable {
+    var evidence: Evidence
+    var blocks: [Block]
+    var containers: Set<ContainerKey>
+}
+
+/// Writes captures off the pump thread, one after another.
+final class Publisher: Sendable {
+    private let queue = DispatchQueue(label: "flightrec.publisher")
+    private let directory: CaptureDirectory
+    private let resolver: ContainerResolver
+    private let execute: String?
+    private let logger: Logger
+    private let failures = Mutex(0)
+
+    init(directory: CaptureDirectory, resolver: ContainerResolver, execute: String?, logger: Logger) {
+        self.directory = directory
+        self.resolver = resolver
+        self.execute = execute
+        self.logger = logger
+    }
+
+    /// Captures that could not be written.
+    var failed: Int { failures.withLock { $0 } }
+
+    func publish(_ finished: Finished) {
+        queue.async { [self] in
+            do {
+                try write(finished)
+            } catch {
+                failures.withLock { $0 += 1 }
+                logger.error("capture \(finished.evidence.id) could not be written: \(error)")
+            }
+        }
+    }
+
+    /// Waits for what was handed over before.
+    func finish() { queue.sync {} }
+
+    private func write(_ finished: Finished) throws {
+        var evidence = finished.evidence
+        try EvidenceBuilder.add(finished.blocks, to: &evidence)
+        for key in finished.containers { evidence.containers[key] = resolver.name(for: key) }
+        let incident = analyze(evidence)
+        let file = try CaptureWriter.publish(incident: incident, blocks: finished.blocks, into: directory)
+        let summary = incident.summary
+        logger.notice(
+            "captured \(summary.id): \(summary.container.name): \(summary.verdict.summary) [\(summary.verdict.cause)]")
+        if let execute { try run(execute, incident, file) }
+    }
+
+    private func run(_ command: String, _ incident: Incident, _ file: URL) throws {
+        let process = Process()
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-c", command]
+        var environment = ProcessInfo.processInfo.environment
+        environment["FLIGHTREC_ID"] = incident.summary.id
+        environment["FLIGHTREC_FILE"] = file.path
+        environment["FLIGHTREC_CONTAINER"] = incident.summary.container.name
+        environment["FLIGHTREC_CAUSE"] = incident.summary.verdict.cause
+        environment["FLIGHTREC_SUMMARY"] = incident.summary.verdict.summary
+        process.environment = environment
+        process.standardOutput = FileHandle.standardError
+        try process.run()
+        process.waitUntilExit()
+        if process.terminationStatus != 0 {
+            logger.warning("--exec ended with status \(process.terminationStatus) for \(incident.summary.id)")
+        }
+    }
+}

@@ -1,0 +1,250 @@
+import Analysis
+import CFlightrec
+import CLinux
+import Capture
+import Containers
+import Events
+import Foundation
+import Glibc
+import Kernel
+import Logging
+import Trigger
+import Window
+
+/// The pump: one thread that drains the ring, keeps the window, asks the trigger, and hands incidents to the publisher.
+public final class Recorder {
+    private static let tick: UInt64 = 100_000_000
+    /// Ticks between two looks at what changes slowly: counters, softirqs, sealing, eviction.
+    private static let slowTicks = 5
+
+    private let options: RecorderOptions
+    private let logger: Logger
+    private let loop: EventLoop
+    private let probes: Probes
+    private let window: Window
+    private var registry = SocketRegistry()
+    private let trigger: TriggerEngine
+    private var tracker: IncidentTracker
+    private let resolver: ContainerResolver
+    private let rules: ContainerRules
+    private let publisher: Publisher
+    private var softirqs = SoftirqHistory()
+    private var losses = Losses()
+    private var samples = Samples()
+    private var openTurns: [fr_turn] = []
+    private var started: Instant = 0
+    private var ticks = 0
+    private var stopping = false
+    private var badRecords: UInt64 = 0
+
+    /// Prepares the directory before anything is attached, then loads and attaches. Errors say what to do next.
+    public init(_ options: RecorderOptions, logger: Logger) throws {
+        self.options = options
+        self.logger = logger
+        let directory = try CaptureDirectory(preparing: options.directory)
+        for stale in try directory.sweep() { logger.warning("removed an unfinished capture: \(stale)") }
+        loop = try EventLoop(tick: Self.tick)
+        resolver = ContainerResolver(
+            docker: DockerNames(sockets: options.dockerSockets + DockerNames().sockets, roots: DockerNames().roots))
+        trigger = TriggerEngine(rule: options.rule)
+        tracker = IncidentTracker(before: options.before, after: options.after)
+        window = Window(bytes: options.memory, duration: options.window)
+        publisher = Publisher(directory: directory, resolver: resolver, execute: options.execute, logger: logger)
+        probes = try Probes(filter: options.filter)
+        rules = ContainerRules(options.choices, resolver, wake: loop.wakeDescriptor)
+        for hook in probes.status where hook.rung == nil {
+            logger.warning("without \(hook.hook): \(hook.loss ?? "") (\(hook.reason ?? "not available"))")
+        }
+        probes.setOpenFloor(trigger.floor)
+        try loop.watch(probes.ringDescriptor, .ring)
+    }
+
+    /// Runs until a signal or the duration's end; an incident being collected is finished first.
+    public func run() throws {
+        flightrec_thread_name("flightrec-pump")
+        started = Clock.monotonic()
+        do throws(KernelError) {
+            try probes.adoptExisting()
+        } catch {
+            logger.warning("connections older than the recorder: \(error)")
+        }
+        logger.notice("armed: captures go to \(options.directory)")
+        while !stopping {
+            try loop.wait { source, signal in
+                switch source {
+                case .ring: drain()
+                case .tick: try onTick()
+                case .wake: try applyRules()
+                case .signal: if signal != SIGHUP { stopping = true }
+                case .control: break
+                }
+            }
+            if let duration = options.duration, Clock.monotonic() - started >= duration { stopping = true }
+        }
+        try finish()
+    }
+
+    private func finish() throws {
+        drain()
+        publish(force: true)
+        publisher.finish()
+        let counters = try probes.counters()
+        drain()
+        let lost = counters.totalLost
+        logger.notice("stopped: \(counters.totalEmitted) events, \(lost) lost, \(badRecords) unreadable")
+    }
+
+    // MARK: Records
+
+    private func drain() {
+        probes.drain { [self] record in take(record) }
+    }
+
+    @inline(__always)
+    private func take(_ record: UnsafeRawBufferPointer) {
+        guard record.count >= MemoryLayout<fr_header>.size else {
+            badRecords += 1
+            return
+        }
+        let header = record.loadUnaligned(as: fr_header.self)
+        losses.count(header.kind)
+        guard let kind = EventKind(rawValue: header.kind), record.count >= kind.size else {
+            badRecords += 1
+            return
+        }
+        switch kind {
+        case .socket:
+            registry.observe(record.loadUnaligned(as: fr_socket.self))
+            rules.noteContainer(header.cgroup)
+            return
+        case .turn:
+            let raw = record.loadUnaligned(as: fr_turn.self)
+            if let fact = trigger.completed(observe(raw)) { fire(fact, began: raw.start) }
+        case .state:
+            let raw = record.loadUnaligned(as: fr_state.self)
+            if UInt32(raw.state_kind) != FR_ESTABLISHED.rawValue {
+                registry.closed(header.socket, at: header.ts)
+                trigger.closed(header.socket)
+            }
+        case .open, .retransmit, .reset, .drop, .softirq: break
+        }
+        window.append(record, kind: kind, container: header.cgroup)
+    }
+
+    @inline(__always)
+    private func observe(_ raw: fr_turn) -> TurnObservation {
+        let role = Role(rawValue: raw.role) ?? .unknown
+        let socket = registry.record(raw.h.socket)
+        let port = role == .served ? socket?.local_port : socket?.remote_port
+        let transferred = role == .served ? raw.rx_last : raw.tx_last
+        return TurnObservation(
+            service: ServiceKey(container: raw.h.cgroup, role: role, port: port ?? 0), socket: raw.h.socket,
+            sequence: raw.sequence, flags: Turn.Flags(rawValue: raw.flags), start: raw.start, end: raw.h.ts,
+            transfer: transferred > raw.start ? transferred - raw.start : 0)
+    }
+
+    private func fire(_ fact: TriggerFact, began: Instant) {
+        tracker.note(fact, began: began) { [trigger] in trigger.baselines(of: [fact.container]) }
+        samples.watch(fact.container, until: fact.at &+ options.after)
+    }
+
+    // MARK: Ticks
+
+    private func onTick() throws {
+        drain()
+        let now = Clock.monotonic()
+        openTurns.removeAll(keepingCapacity: true)
+        try probes.walkOpen { openTurns.append($0) }
+        drain()
+        for raw in openTurns {
+            samples.watch(raw.h.cgroup, until: now &+ options.after)
+            if let fact = trigger.open(observe(raw)) { fire(fact, began: raw.start) }
+        }
+        samples.read(resolver, at: now)
+        ticks += 1
+        if ticks % Self.slowTicks == 0 { try onSlowTick(now) }
+        publish(force: false)
+    }
+
+    private func onSlowTick(_ now: Instant) throws {
+        losses.note(try probes.counters(), at: now)
+        softirqs.note(try probes.softirqs(), at: now)
+        window.seal(olderThan: now > 1_000_000_000 ? now - 1_000_000_000 : 0)
+        window.evict(now: now)
+        let limit = now > options.window ? now - options.window : 0
+        _ = registry.expire(before: limit)
+        losses.expire(before: limit)
+        softirqs.expire(before: limit)
+        samples.expire(before: limit)
+    }
+
+    private func applyRules() throws {
+        for decision in rules.take() {
+            if let watch = decision.watch { try probes.setRule(container: decision.container, watch: watch) }
+            if let rule = decision.rule { trigger.setRule(rule, for: decision.container) }
+        }
+        probes.setOpenFloor(trigger.floor)
+    }
+
+    // MARK: Incidents
+
+    private func publish(force: Bool) {
+        let now = Clock.monotonic()
+        guard let incident = tracker.due(at: now, force: force) else { return }
+        let from = max(incident.from, started)
+        let wall = Clock.wall()
+        var evidence = Evidence(
+            id: CaptureID.make(wall: wall), clock: ClockPair(monotonic: now, wall: wall), askedFrom: incident.from,
+            askedTo: incident.to, from: from, to: incident.to)
+        evidence.triggers = incident.triggers
+        evidence.baselines = incident.baselines
+        evidence.gaps = losses.over(from, incident.to)
+        if incident.from < started {
+            evidence.gaps.insert(
+                Gap(from: incident.from, to: started, lost: 0, why: "before the recorder started"), at: 0)
+        }
+        if incident.capped {
+            evidence.gaps.append(Gap(from: incident.to, to: incident.to, lost: 0, why: "cut at the incident's cap"))
+        }
+        let softirq = softirqs.over(from, incident.to)
+        evidence.softirqTotals = softirq.totals
+        evidence.softirqTicks = softirq.ticks
+        evidence.samples = samples.over(from, incident.to)
+        evidence.dropReasons = probes.dropReasons
+        var blocks = window.snapshot(from: from, to: incident.to)
+        if let open = openBlock() { blocks.append(open) }
+        let containers = Set(blocks.map(\.container)).union(incident.triggers.map(\.container))
+        for key in containers {
+            if let cut = window.cutByBytes(key), cut > from {
+                evidence.gaps.append(Gap(from: from, to: cut, lost: 0, why: "history cut short by --memory"))
+            }
+        }
+        evidence.sockets = registry.all()
+        evidence.facts = [
+            "flightrec": options.version, "fired": String(incident.fired), "triggers.habitual": String(trigger.habitual),
+        ]
+        publisher.publish(Finished(evidence: evidence, blocks: blocks, containers: containers))
+    }
+
+    /// Turns that were still open at the last walk, as a block of their own.
+    private func openBlock() -> Block? {
+        guard !openTurns.isEmpty else { return nil }
+        return openTurns.withUnsafeBytes {
+            BlockCodec.encode(.open, container: 0, packedRecords: $0, count: openTurns.count)
+        }
+    }
+}
+
+/// Names captures so that they sort by time.
+enum CaptureID {
+    /// `20261123T165204Z-a1b2c3`.
+    static func make(wall: Int64) -> String {
+        var seconds = time_t(wall / 1_000_000_000)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        let stamp = String(
+            format: "%04d%02d%02dT%02d%02d%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+            parts.tm_min, parts.tm_sec)
+        return "\(stamp)-\(String(format: "%06x", UInt32.random(in: 0..<(1 << 24))))"
+    }
+}

@@ -1,0 +1,38 @@
+import Kernel
+import Trigger
+
+/// What `record` was asked to do.
+public struct RecorderOptions: Sendable {
+    public struct Choice: Sendable {
+        /// Shell glob on the name, or a prefix of the id.
+        public var pattern: String
+        /// A threshold of its own.
+        public var rule: ThresholdRule?
+
+        public init(pattern: String, rule: ThresholdRule?) {
+            self.pattern = pattern
+            self.rule = rule
+        }
+    }
+
+    public var directory: String
+    public var rule: ThresholdRule = .auto
+    /// Empty: every container.
+    public var choices: [Choice] = []
+    public var filter = ProbeFilter()
+    /// ns.
+    public var before: UInt64 = 10_000_000_000
+    public var after: UInt64 = 5_000_000_000
+    public var window: UInt64 = 60_000_000_000
+    /// Bytes.
+    public var memory = 256 << 20
+    /// ns; `nil`: until a signal.
+    public var duration: UInt64?
+    /// Shell command run for every published capture.
+    public var execute: String?
+    /// Docker daemons beside the default one.
+    public var dockerSockets: [String] = []
+    public var version = ""
+
+    public init(directory: String) { self.directory = directory }
+}
