@@ -17,6 +17,8 @@ let package = Package(
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CFlightrec"),
+        // schema/*.sql as bytes.
+        .target(name: "CaptureSchema", cSettings: [.unsafeFlags(["-std=gnu2x"])]),
 
         // One module per step of an event's path.
         .target(name: "Events", dependencies: ["CFlightrec"]),
@@ -26,7 +28,9 @@ let package = Package(
         .target(name: "Containers", dependencies: ["Analysis", "CLinux"]),
         .target(
             name: "Capture",
-            dependencies: ["Events", "Window", "Analysis", "CLinux", .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: [
+                "Events", "Window", "Analysis", "CLinux", "CaptureSchema", .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .target(name: "Analysis", dependencies: ["Events"]),
         .target(name: "Report", dependencies: ["Events", "Analysis"]),
         .target(
@@ -39,7 +43,7 @@ let package = Package(
         .executableTarget(
             name: "flightrec",
             dependencies: [
-                "Recorder", "Report", "Demo", "Kernel",
+                "Recorder", "Report", "Demo", "Kernel", "Capture", "Analysis", "Trigger",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 

@@ -67,8 +67,10 @@ public final class DemoHost {
     }
 
     private static func ip(_ arguments: String...) throws {
-        guard let tool = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"].first(where: { access($0, X_OK) == 0 })
-        else { throw DemoError("the demo needs the `ip` command: apt-get install iproute2") }
+        let places: [String] = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"]
+        guard let tool = places.first(where: { access($0, X_OK) == 0 }) else {
+            throw DemoError("the demo needs the `ip` command: apt-get install iproute2")
+        }
         let process = Process()
         process.executableURL = URL(filePath: tool)
         process.arguments = arguments

@@ -9,7 +9,7 @@ public enum DemoServer {
     public static func run(cgroup: String, namespace: String, port: UInt16, delay: UInt32) throws {
         try enter(cgroup: cgroup, namespace: namespace)
         // Dies with the demo, whatever ends that.
-        prctl(PR_SET_PDEATHSIG, SIGKILL)
+        guard flightrec_die_with_parent() == 0 else { throw DemoError.system("asking to die with the demo") }
         let listener = try TCP.listen(port: port)
         while true {
             let connection = accept(listener, nil, nil)

@@ -26,14 +26,14 @@ final class EventLoop {
 
     /// `tick` in ns. Blocks SIGINT, SIGTERM and SIGHUP for the process and reads them here: no handler races.
     init(tick: UInt64) throws(SystemError) {
-        epoll = epoll_create1(Int32(EPOLL_CLOEXEC.rawValue))
-        timer = timerfd_create(CLOCK_MONOTONIC, Int32(TFD_NONBLOCK.rawValue) | Int32(TFD_CLOEXEC.rawValue))
-        wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK.rawValue) | Int32(EFD_CLOEXEC.rawValue))
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        timer = timerfd_create(CLOCK_MONOTONIC, Int32(TFD_NONBLOCK) | Int32(TFD_CLOEXEC))
+        wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
         var mask = sigset_t()
         sigemptyset(&mask)
         for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&mask, signal) }
         pthread_sigmask(SIG_BLOCK, &mask, nil)
-        signals = signalfd(-1, &mask, Int32(SFD_NONBLOCK.rawValue) | Int32(SFD_CLOEXEC.rawValue))
+        signals = signalfd(-1, &mask, Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC))
         guard epoll >= 0, timer >= 0, wakeDescriptor >= 0, signals >= 0 else {
             throw SystemError("setting up the event loop")
         }

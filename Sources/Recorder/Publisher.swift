@@ -50,7 +50,7 @@ final class Publisher: Sendable {
 
     private func write(_ finished: Finished) throws {
         var evidence = finished.evidence
-        try EvidenceBuilder.add(finished.blocks, to: &evidence)
+        try evidence.collect(finished.blocks)
         for key in finished.containers { evidence.containers[key] = resolver.name(for: key) }
         let incident = analyze(evidence)
         let file = try CaptureWriter.publish(incident: incident, blocks: finished.blocks, into: directory)

@@ -39,7 +39,7 @@ struct Size: ExpressibleByArgument, Equatable {
     init(bytes: Int) { self.bytes = bytes }
 
     init?(argument: String) {
-        let units: [Character: Double] = ["K": 1024, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40]
+        let units: [Character: Double] = ["K": 1024, "M": 1_048_576, "G": 1_073_741_824, "T": 1_099_511_627_776]
         var digits = Substring(argument)
         var scale = 1.0
         if let last = digits.last, let unit = units[Character(last.uppercased())] {

@@ -19,3 +19,5 @@
 int flightrec_unshare(int flags);
 int flightrec_setns(int fd, int type);
 int flightrec_thread_name(const char *name);
+/* Variadic prctl(2) does not import. */
+int flightrec_die_with_parent(void);

@@ -1,0 +1,85 @@
+import Analysis
+import Events
+import Foundation
+import GRDB
+import Window
+
+/// The window's blocks, to and from rows; the only place that knows how the window encodes.
+enum BlockRows {
+    static func insert(_ blocks: [Block], into db: Database) throws {
+        let rows = try Insert(db, "block", "kind container from_ns to_ns count codec raw_length checksum data")
+        for block in blocks {
+            try rows.row(
+                Int64(block.kind.rawValue), block.container.signed, block.from.signed, block.to.signed, block.count,
+                Int64(block.codec), block.rawLength, Int64(block.checksum), Data(block.bytes))
+        }
+    }
+
+    /// Decodes every block into `events`. Blocks of a kind this version does not know are passed over.
+    static func read(
+        into events: inout EventCollector, within limits: CaptureLimits, from db: Database
+    ) throws {
+        try measure(db, limits)
+        try EvidenceTables.each(
+            db, "kind, container, from_ns, to_ns, count, codec, raw_length, checksum, data", "block ORDER BY id"
+        ) { row in
+            guard let kind = EventKind(rawValue: try row.number(0)) else { return }
+            let block = Block(
+                kind: kind, container: try row.bits(1), from: try row.bits(2), to: try row.bits(3),
+                count: try row.count(4), codec: try row.number(5), rawLength: try row.count(6),
+                checksum: try row.number(7), bytes: try row.blob(8))
+            let records: [UInt8]
+            do {
+                records = try block.records()
+            } catch {
+                throw Damage(why: "\(error)")
+            }
+            try events.add(kind, records: records, count: block.count)
+        }
+    }
+
+    /// Refuses before anything is decoded what would not fit.
+    private static func measure(_ db: Database, _ limits: CaptureLimits) throws {
+        var events = 0
+        var bytes = 0
+        try EvidenceTables.each(db, "kind, count, raw_length", "block") { row in
+            let size = EventKind(rawValue: try row.number(0))?.size ?? 0
+            let count = try row.count(1)
+            let raw = max(try row.count(2), Int.saturated(count.multipliedReportingOverflow(by: size)))
+            events = .saturated(events.addingReportingOverflow(count))
+            bytes = .saturated(bytes.addingReportingOverflow(raw))
+            guard events <= limits.events else { throw Excess(why: "it claims more than \(limits.events) events") }
+            guard bytes <= limits.bytes else {
+                throw Excess(why: "its events would take more than \(limits.bytes >> 20) MiB of memory")
+            }
+        }
+    }
+}
+
+extension Evidence {
+    /// Fills the arrays of events from blocks of the window, exactly as a reader of the published capture will see
+    /// them: those within `from`...`to`, in order of time. Throws `CaptureError.unreadable` for a damaged block.
+    public mutating func collect(_ blocks: [Block]) throws(CaptureError) {
+        var events = EventCollector(from: from, to: to)
+        for block in blocks {
+            do {
+                try events.add(block.kind, records: try block.records(), count: block.count)
+            } catch {
+                throw .unreadable(path: "the window", state: .corrupt, why: "\(error)")
+            }
+        }
+        events.finish(into: &self)
+    }
+}
+
+/// A capture over its limits. The reader turns it into `CaptureError.tooLarge`.
+struct Excess: Error {
+    let why: String
+}
+
+extension Int {
+    /// For sums and products of untrusted counts, neither of them negative.
+    fileprivate static func saturated(_ result: (partialValue: Int, overflow: Bool)) -> Int {
+        result.overflow ? .max : result.partialValue
+    }
+}

@@ -1,0 +1,130 @@
+import Analysis
+import Foundation
+import GRDB
+
+/// How much a capture may claim before it is refused: a small file can ask for a lot of memory.
+public struct CaptureLimits: Sendable, Equatable {
+    /// Events in all blocks together.
+    public var events: Int
+    /// Bytes of all blocks together, decoded.
+    public var bytes: Int
+
+    /// 64 Mi events, 8 GiB.
+    public init(events: Int = 64 << 20, bytes: Int = 8 << 30) {
+        self.events = events
+        self.bytes = bytes
+    }
+}
+
+/// Reads one capture, which may be damaged or hostile: nothing in it can make the reader trap, write or look at
+/// another file.
+public struct CaptureReader: Sendable {
+    public let path: String
+    /// `user_version`: the format it is written in, from 1.
+    public let version: UInt32
+    private let queue: DatabaseQueue
+
+    /// Opens `path` read-only and immutable, after its header and schema were judged.
+    /// Throws `CaptureError.notFound`, `.read` or `.unreadable`, whose state says what is wrong.
+    public static func open(_ path: String) throws(CaptureError) -> CaptureReader {
+        let header = try CaptureHeader(path: path)
+        let queue = try guarded(path) {
+            let queue = try DatabaseQueue(path: location(path), configuration: configuration())
+            try queue.read(checkSchema)
+            return queue
+        }
+        return CaptureReader(path: path, version: header.version, queue: queue)
+    }
+
+    /// The summary as it was written, verdict and its evidence included. Does not touch the events.
+    /// Throws `CaptureError.unreadable` or `.read`.
+    public func summary() throws(CaptureError) -> IncidentSummary {
+        try Self.guarded(path) { try queue.read(IncidentRows.summary) }
+    }
+
+    /// Everything the capture holds, events in order of time: the input of the analysis.
+    /// Throws `CaptureError.unreadable`, `.tooLarge` or `.read`.
+    public func evidence(limits: CaptureLimits = CaptureLimits()) throws(CaptureError) -> Evidence {
+        try Self.guarded(path) {
+            try queue.read { db in
+                var evidence = try IncidentRows.frame(from: db)
+                try EvidenceTables.read(into: &evidence, from: db)
+                var events = EventCollector(from: evidence.from, to: evidence.to)
+                try BlockRows.read(into: &events, within: limits, from: db)
+                events.finish(into: &evidence)
+                return evidence
+            }
+        }
+    }
+
+    /// Runs `body` with the errors of SQLite and of the checks turned into the reader's.
+    private static func guarded<Value>(_ path: String, _ body: () throws -> Value) throws(CaptureError) -> Value {
+        do {
+            return try body()
+        } catch let damage as Damage {
+            throw .unreadable(path: path, state: .corrupt, why: damage.why)
+        } catch let excess as Excess {
+            throw .tooLarge(path: path, why: excess.why)
+        } catch let error as DatabaseError {
+            let why = error.message ?? error.resultCode.description
+            switch error.resultCode {
+            case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH, .SQLITE_NOMEM: throw .read(path: path, why: why)
+            case .SQLITE_IOERR where error.extendedResultCode != .SQLITE_IOERR_SHORT_READ:
+                throw .read(path: path, why: why)
+            case .SQLITE_IOERR: throw .unreadable(path: path, state: .truncated, why: why)
+            default: throw .unreadable(path: path, state: .corrupt, why: why)
+            }
+        } catch {
+            throw .read(path: path, why: "\(error)")
+        }
+    }
+
+    private static func configuration() -> Configuration {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.foreignKeysEnabled = false
+        configuration.prepareDatabase { db in
+            // sqlite3_db_config is variadic and so out of Swift's reach; on a read-only, immutable file these
+            // pragmas leave nothing that its DEFENSIVE option would add.
+            try db.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0")
+        }
+        return configuration
+    }
+
+    /// `immutable` spares the locks and any look at a journal beside the file. It needs a SQLite that takes URIs;
+    /// without, a read-only open is as safe, for it cannot play a journal back.
+    private static func location(_ path: String) -> String {
+        guard takesURI else { return path }
+        let absolute = URL(fileURLWithPath: path).path
+        var allowed = CharacterSet.urlPathAllowed
+        allowed.remove(charactersIn: "?#%")
+        guard let escaped = absolute.addingPercentEncoding(withAllowedCharacters: allowed) else { return path }
+        return "file:\(escaped)?mode=ro&immutable=1"
+    }
+
+    private static let takesURI: Bool = {
+        let answer = try? DatabaseQueue().read {
+            try Int.fetchOne($0, sql: "SELECT sqlite_compileoption_used('USE_URI')")
+        }
+        return answer == 1
+    }()
+
+    /// Only plain tables: a view or trigger would run its author's SQL, a virtual table its module's code, a
+    /// generated column an expression.
+    private static func checkSchema(_ db: Database) throws {
+        let odd = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT name FROM sqlite_schema
+                WHERE type <> 'table' AND NOT (type = 'index' AND sql IS NULL) OR coalesce(rootpage, 0) < 1 LIMIT 1
+                """)
+        if try odd.next() != nil { throw Damage(why: "it holds more than plain tables") }
+        let generated = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT 1 FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS x
+                WHERE s.type = 'table' AND x.hidden <> 0 LIMIT 1
+                """)
+        if try generated.next() != nil { throw Damage(why: "it holds computed columns") }
+    }
+}

@@ -1,0 +1,101 @@
+import Analysis
+import Events
+import GRDB
+
+/// The incident, its verdict and its slow turns, to and from rows.
+enum IncidentRows {
+    static func insert(_ incident: Incident, into db: Database) throws {
+        let summary = incident.summary
+        let evidence = incident.evidence
+        let verdict = summary.verdict
+        try Insert(
+            db, "incident",
+            """
+            id started_wall_ns ended_wall_ns container_id container_name container_runtime container_image peak_ns
+            threshold_ns slow_turns trigger verdict_layer verdict_cause verdict_summary verdict_share
+            verdict_confidence unexplained_ns events lost asked_from_ns asked_to_ns from_ns to_ns clock_monotonic_ns
+            clock_wall_ns
+            """
+        ).row(
+            summary.id, summary.startedAt, summary.endedAt, summary.container.id, summary.container.name,
+            summary.container.runtime, summary.container.image, summary.peak.signed, summary.threshold.signed,
+            summary.slowTurns, summary.trigger.rawValue, verdict.layer, verdict.cause, verdict.summary,
+            verdict.share.isFinite ? verdict.share : 0, verdict.confidence.rawValue, incident.unexplained.signed,
+            summary.events, summary.lost.signed, evidence.askedFrom.signed, evidence.askedTo.signed,
+            evidence.from.signed, evidence.to.signed, evidence.clock.monotonic.signed, evidence.clock.wall)
+        let lines = try Insert(db, "verdict_evidence", "line text")
+        for (index, line) in verdict.evidence.enumerated() { try lines.row(index + 1, line) }
+        let stages = try Insert(db, "stage", "position name offset_ns duration_ns")
+        for (index, stage) in incident.stages.enumerated() {
+            try stages.row(index + 1, stage.name, stage.offset.signed, stage.duration.signed)
+        }
+        try insertTurns(incident, into: db)
+    }
+
+    private static func insertTurns(_ incident: Incident, into db: Database) throws {
+        let turns = try Insert(
+            db, "turn_slow",
+            """
+            position of_verdict over_threshold container socket sequence role flags cpu tid start_ns end_ns total_ns
+            received_first_ns received_last_ns woken_ns read_first_ns read_last_ns sent_first_ns sent_last_ns
+            received_bytes sent_bytes send_buffer_wait_ns receiver_window_wait_ns smoothed_rtt_us retransmits
+            """)
+        var all = incident.slow.map { ($0, true) }
+        if let turn = incident.turn, !incident.slow.contains(turn) { all.append((turn, false)) }
+        for (index, (turn, over)) in all.enumerated() {
+            try turns.row(
+                index + 1, turn == incident.turn, over, turn.container.signed, Int64(turn.socket),
+                Int64(turn.sequence), Int64(turn.role.rawValue), Int64(turn.flags.rawValue), Int64(turn.cpu),
+                Int64(turn.tid), turn.start.signed, turn.end.signed, turn.total.signed, turn.receivedFirst?.signed,
+                turn.receivedLast?.signed, turn.woken?.signed, turn.readFirst?.signed, turn.readLast?.signed,
+                turn.sentFirst?.signed, turn.sentLast?.signed, turn.receivedBytes.signed, turn.sentBytes.signed,
+                turn.sendBufferWait.signed, turn.receiverWindowWait.signed, Int64(turn.smoothedRTT),
+                Int64(turn.retransmits))
+        }
+    }
+
+    /// The summary, whole. Reads the incident's row and the verdict's lines, nothing else.
+    static func summary(from db: Database) throws -> IncidentSummary {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT id, started_wall_ns, ended_wall_ns, container_id, container_name, container_runtime,
+                    container_image, peak_ns, threshold_ns, slow_turns, trigger, verdict_layer, verdict_cause,
+                    verdict_summary, verdict_share, verdict_confidence, events, lost
+                FROM incident LIMIT 2
+                """)
+        guard rows.count == 1 else { throw Damage(why: "it holds \(rows.isEmpty ? "no" : "several") incidents") }
+        let row = Fields(row: rows[0])
+        let lines = try Row.fetchAll(db, sql: "SELECT text FROM verdict_evidence ORDER BY line LIMIT 1000")
+        let verdict = Verdict(
+            layer: try row.text(11), cause: try row.text(12), summary: try row.text(13),
+            share: min(max(try row.real(14), 0), 1),
+            // A word this version does not know must not raise confidence.
+            confidence: Verdict.Confidence(rawValue: try row.text(15)) ?? .low,
+            evidence: try lines.map { try Fields(row: $0).text(0) })
+        return IncidentSummary(
+            id: try row.text(0), startedAt: try row.int64(1), endedAt: try row.int64(2),
+            container: ContainerName(
+                id: try row.text(3), name: try row.text(4), runtime: try row.text(5), image: try row.text(6)),
+            peak: try row.bits(7), threshold: try row.bits(8), slowTurns: try row.count(9),
+            trigger: trigger(try row.text(10)), verdict: verdict, events: try row.count(16), lost: try row.bits(17))
+    }
+
+    /// Evidence without any of its parts: id, clock and interval.
+    static func frame(from db: Database) throws -> Evidence {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT id, clock_monotonic_ns, clock_wall_ns, asked_from_ns, asked_to_ns, from_ns, to_ns
+                FROM incident LIMIT 2
+                """)
+        guard rows.count == 1 else { throw Damage(why: "it holds \(rows.isEmpty ? "no" : "several") incidents") }
+        let row = Fields(row: rows[0])
+        return Evidence(
+            id: try row.text(0), clock: ClockPair(monotonic: try row.bits(1), wall: try row.int64(2)),
+            askedFrom: try row.bits(3), askedTo: try row.bits(4), from: try row.bits(5), to: try row.bits(6))
+    }
+
+    /// An unknown word becomes `manual`, which retention never removes on its own: what is not understood is kept.
+    static func trigger(_ text: String) -> TriggerFact.Kind { TriggerFact.Kind(rawValue: text) ?? .manual }
+}

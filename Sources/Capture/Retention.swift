@@ -1,0 +1,156 @@
+import Glibc
+
+/// How much the store may keep. `nil`: no such bound.
+public struct RetentionPolicy: Sendable, Equatable {
+    /// Bytes of all captures together (`--keep`).
+    public var maximumBytes: UInt64?
+    /// Bytes to leave free on the file system (`--keep-free`).
+    public var freeBytes: UInt64?
+    /// ns since a capture's incident began (`--keep-age`).
+    public var maximumAge: Int64?
+    /// Captures (`--keep-count`).
+    public var maximumCount: Int?
+
+    public init(
+        maximumBytes: UInt64? = nil, freeBytes: UInt64? = nil, maximumAge: Int64? = nil, maximumCount: Int? = nil
+    ) {
+        self.maximumBytes = maximumBytes
+        self.freeBytes = freeBytes
+        self.maximumAge = maximumAge
+        self.maximumCount = maximumCount
+    }
+}
+
+/// One capture that retention removes, and the bound that asks for it.
+public struct Eviction: Sendable, Equatable {
+    public enum Reason: String, Sendable { case age, count, size, free }
+
+    public var capture: StoredCapture
+    public var reason: Reason
+}
+
+/// What retention is about to do.
+public struct RetentionPlan: Sendable, Equatable {
+    /// In the order of removal.
+    public var evictions: [Eviction] = []
+    /// Bounds that stay exceeded because what is left is pinned, manual or not ours to remove.
+    public var unmet: [Eviction.Reason] = []
+}
+
+extension RetentionPolicy {
+    /// What to remove of `captures` so that one more of `incoming` bytes fits (0: nothing is coming).
+    ///
+    /// Those over the age first, oldest first. Then, one at a time until every bound holds, the oldest capture of
+    /// the noisiest container: the one whose removable captures take the most bytes. Pinned captures, manual
+    /// ones, files of other programs and of a newer flightrec are counted but never removed.
+    /// `now` is wall clock, ns since 1970-01-01 UTC; `free` is what the file system has left, bytes.
+    public func plan(
+        for captures: [StoredCapture], now: Int64, free: UInt64, incoming: UInt64 = 0
+    ) -> RetentionPlan {
+        var plan = RetentionPlan()
+        var left = captures.filter(Self.isRemovable).sorted { ($0.startedAt, $0.id) < ($1.startedAt, $1.id) }
+        var bytes = captures.reduce(incoming) { $0.addingClamped($1.bytes) }
+        var count = captures.count + (incoming > 0 ? 1 : 0)
+        var room = free > incoming ? free - incoming : 0
+        func remove(at index: Int, _ reason: Eviction.Reason) {
+            let capture = left.remove(at: index)
+            plan.evictions.append(Eviction(capture: capture, reason: reason))
+            bytes -= min(bytes, capture.bytes)
+            room = room.addingClamped(capture.bytes)
+            count -= 1
+        }
+        func exceeded() -> [Eviction.Reason] {
+            var reasons: [Eviction.Reason] = []
+            if let maximumCount, count > max(maximumCount, 0) { reasons.append(.count) }
+            if let maximumBytes, bytes > maximumBytes { reasons.append(.size) }
+            if let freeBytes, room < freeBytes { reasons.append(.free) }
+            return reasons
+        }
+        if let maximumAge {
+            while let index = left.firstIndex(where: { now &- $0.startedAt > maximumAge }) { remove(at: index, .age) }
+        }
+        while let reason = exceeded().first, let index = Self.next(left) { remove(at: index, reason) }
+        plan.unmet = exceeded()
+        return plan
+    }
+
+    private static func isRemovable(_ capture: StoredCapture) -> Bool {
+        guard !capture.pinned, capture.readable else { return false }
+        switch capture.state {
+        case .ok: return capture.summary?.trigger != .manual
+        case .truncated, .corrupt: return true
+        case .foreign, .newer: return false
+        }
+    }
+
+    /// The oldest of the noisiest container; `captures` are oldest first. Equal noise: the one with the oldest.
+    private static func next(_ captures: [StoredCapture]) -> Int? {
+        var noise: [String: UInt64] = [:]
+        for capture in captures { noise[capture.source, default: 0].addClamped(capture.bytes) }
+        var best: Int?
+        var most: UInt64 = 0
+        for (index, capture) in captures.enumerated() {
+            let bytes = noise[capture.source] ?? 0
+            guard best == nil || bytes > most else { continue }
+            best = index
+            most = bytes
+        }
+        return best
+    }
+}
+
+extension CaptureStore {
+    /// What `enforce` would do now: `vacuum --dry-run`. Throws `CaptureError.read`.
+    public func plan(_ policy: RetentionPolicy, incoming: UInt64 = 0) throws(CaptureError) -> RetentionPlan {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return policy.plan(
+            for: try list(), now: Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec),
+            free: try directory.freeBytes(), incoming: incoming)
+    }
+
+    /// Removes what `policy` does not keep, one file at a time, and returns what was done. `incoming`: bytes of a
+    /// capture about to be written. Throws `CaptureError.read` or `.write`; what was removed until then stays so.
+    @discardableResult
+    public func enforce(_ policy: RetentionPolicy, incoming: UInt64 = 0) throws(CaptureError) -> RetentionPlan {
+        let plan = try plan(policy, incoming: incoming)
+        for eviction in plan.evictions {
+            do throws(CaptureError) {
+                try delete(path: eviction.capture.path)
+            } catch {
+                // Somebody else removed it: that is what was wanted.
+                guard case .notFound = error else { throw error }
+            }
+        }
+        return plan
+    }
+}
+
+extension CaptureDirectory {
+    /// Bytes an unprivileged writer has left on its file system. Throws `CaptureError.read`.
+    public func freeBytes() throws(CaptureError) -> UInt64 {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { throw .read(path: path, why: CaptureError.words(errno)) }
+        let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        return overflow ? .max : bytes
+    }
+}
+
+extension StoredCapture {
+    /// When its incident began; of an unreadable one, when it was written. Wall clock, ns.
+    fileprivate var startedAt: Int64 { summary?.startedAt ?? modifiedAt }
+
+    /// Whose noise it is; unreadable files are one source together.
+    fileprivate var source: String {
+        summary.map { "\($0.container.runtime)/\($0.container.name)/\($0.container.id)" } ?? ""
+    }
+}
+
+extension UInt64 {
+    fileprivate func addingClamped(_ other: UInt64) -> UInt64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
+    }
+
+    fileprivate mutating func addClamped(_ other: UInt64) { self = addingClamped(other) }
+}

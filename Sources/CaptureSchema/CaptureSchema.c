@@ -1,0 +1,10 @@
+#include "CaptureSchema.h"
+
+/* A terminating zero follows the file's bytes, so that the text is a C string too. */
+static const char schema_001[] = {
+#embed "../../schema/001-capture.sql"
+	, 0
+};
+
+const char *flightrec_schema_001_text(void) { return schema_001; }
+const unsigned long flightrec_schema_001_size = sizeof schema_001 - 1;

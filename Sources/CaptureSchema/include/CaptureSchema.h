@@ -1,0 +1,5 @@
+#pragma once
+/* The capture's SQL, embedded from schema/ at build time: the files there are its only source.
+ * The text ends with a zero byte that its size does not count. */
+const char *flightrec_schema_001_text(void);
+extern const unsigned long flightrec_schema_001_size;

@@ -1,0 +1,125 @@
+import Analysis
+import Events
+
+/// `show --json`: the object of `list` and everything the incident explains. Throws what `JSONEncoder` throws.
+public func showJSON(_ incident: Incident, row: ListRow) throws -> String {
+    let evidence = incident.evidence
+    let unstyled = Style(color: false, width: 80, utf8: true)
+    let scope = Scope(evidence, ShowOptions(), unstyled)
+    var verdict = verdictObject(incident.summary.verdict)
+    verdict["evidence"] = .array(incident.summary.verdict.evidence.map { .name($0) })
+    verdict["chain"] = [
+        ["container": .name(incident.summary.container.name), "cause": .name(incident.summary.verdict.cause)]
+    ]
+    var object = listObject(row)
+    object["verdict"] = .object(verdict)
+    object["turn"] = incident.turn.map { turnObject($0, incident, scope) } ?? .null
+    object["baseline"] = incident.baseline.map(baselineObject) ?? .null
+    object["retransmits"] = .array(
+        evidence.retransmits.map {
+            [
+                "at": .time(evidence.wall($0.at)), "socket": .integer($0.socket), "kind": .string($0.kind.name),
+                "container": .string(scope.container($0.container)),
+            ]
+        })
+    object["drops"] = .array(
+        evidence.drops.map {
+            [
+                "at": .time(evidence.wall($0.at)), "reason": .string(scope.dropReason($0.reason)),
+                "count": .integer($0.count), "container": .string(scope.container($0.container)),
+                "source": $0.source.map { .string("\($0)") } ?? .null,
+                "destination": $0.destination.map { .string("\($0)") } ?? .null,
+            ]
+        })
+    object["softirq"] = softirqObject(evidence)
+    object["sockets"] = .array(incident.sockets.map { socketObject($0, scope) })
+    object["coverage"] = coverageObject(evidence)
+    return try JSONValue.object(object).text()
+}
+
+private func turnObject(_ turn: Turn, _ incident: Incident, _ scope: Scope) -> JSONValue {
+    let evidence = incident.evidence
+    let socket = evidence.sockets[turn.socket]
+    let total = turn.total
+    return [
+        "role": .string(turn.role.name),
+        "socket": .integer(turn.socket),
+        "local": socket.map { .string("\($0.local)") } ?? .null,
+        "remote": socket.map { .string("\($0.remote)") } ?? .null,
+        "process": socket.map { .name($0.process) } ?? .null,
+        "pid": socket?.pid.map { .integer($0) } ?? .null,
+        "tid": turn.tid == 0 ? .null : .integer(turn.tid),
+        "started_at": .time(evidence.wall(turn.start)),
+        "total_ns": .integer(total),
+        "in_flight": .bool(turn.isOpen),
+        "stages": .array(
+            incident.stages.map {
+                [
+                    "name": .name($0.name), "ns": .integer($0.duration), "offset_ns": .integer($0.offset),
+                    "share": .finite(total == 0 ? 0 : Double($0.duration) / Double(total)),
+                ]
+            }),
+        "unexplained_ns": .integer(incident.unexplained),
+        "calls": .array(
+            calls(of: turn, in: evidence).map { call in
+                let info = evidence.sockets[call.socket]
+                let peer = info.flatMap { peerContainer(of: $0, in: evidence) }
+                return [
+                    "to": info.map { .string("\($0.remote)") } ?? .null,
+                    "container": peer.flatMap { evidence.containers[$0] }.map(containerObject) ?? .null,
+                    "total_ns": .integer(call.total),
+                    // The capture's one verdict is about the turn; a call has none of its own.
+                    "verdict": .null,
+                ]
+            }),
+    ]
+}
+
+private func baselineObject(_ baseline: Baseline) -> JSONValue {
+    [
+        "turns": .integer(baseline.turns), "p50_ns": .integer(baseline.p50), "p99_ns": .integer(baseline.p99),
+        "retransmits_per_s": .finite(baseline.retransmitsPerSecond),
+    ]
+}
+
+private func softirqObject(_ evidence: Evidence) -> JSONValue {
+    [
+        "per_cpu": .array(
+            evidence.softirqTotals.map {
+                [
+                    "cpu": .integer($0.cpu), "vector": .string(vectorName($0.vector)), "count": .integer($0.count),
+                    "total_ns": .integer($0.total), "max_ns": .integer($0.max),
+                    "deferred_max_ns": .integer($0.deferredMax),
+                ]
+            }),
+        "slow": .array(
+            evidence.slowSoftirqs.map {
+                [
+                    "at": .time(evidence.wall($0.at)), "cpu": .integer($0.cpu), "vector": .string($0.vectorName),
+                    "ns": .integer($0.run), "deferred_ns": .integer($0.deferred),
+                ]
+            }),
+    ]
+}
+
+private func socketObject(_ row: SocketRow, _ scope: Scope) -> JSONValue {
+    [
+        "socket": .integer(row.info.id), "container": .string(scope.container(row.info.container)),
+        "role": .string(row.info.role.name), "local": .string("\(row.info.local)"),
+        "remote": .string("\(row.info.remote)"), "turns": .integer(row.turns), "max_ns": .integer(row.maximum),
+        "established_ns": row.established.map { .integer($0) } ?? .null,
+        "buffer_wait_ns": .integer(row.bufferWait), "retransmits": .integer(row.retransmits),
+    ]
+}
+
+private func coverageObject(_ evidence: Evidence) -> JSONValue {
+    func time(_ instant: Instant) -> JSONValue { .time(evidence.wall(instant)) }
+    return [
+        "asked_from": time(evidence.askedFrom), "asked_to": time(evidence.askedTo), "from": time(evidence.from),
+        "to": time(evidence.to),
+        "gaps": .array(
+            evidence.gaps.map {
+                ["from": time($0.from), "to": time($0.to), "lost": .integer($0.lost), "why": .name($0.why)]
+            }),
+    ]
+}

@@ -1,0 +1,66 @@
+import ArgumentParser
+import Foundation
+import Glibc
+
+@main
+struct FlightRec: ParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "flightrec", abstract: "A flight recorder for container latency.",
+        discussion: """
+            Leave `flightrec record` running. When a container's latency spikes, it freezes the seconds around the spike \
+            into one file that says where the time went.
+
+            EXAMPLES:
+              sudo flightrec demo                        see it work on this host, in half a minute
+              sudo flightrec record                      leave running, for days
+              flightrec list                             what was caught, newest first
+              flightrec show latest                      where the time went
+            """,
+        version: version,
+        subcommands: [
+            RecordCommand.self, ListCommand.self, ShowCommand.self, DoctorCommand.self, DemoCommand.self,
+            DemoServerCommand.self,
+        ],
+        defaultSubcommand: ListCommand.self)
+
+    static func main() {
+        // A reader that goes away must not kill a recorder; writes then fail with EPIPE and say so themselves.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let error as Failure {
+            Terminal.complain(error.message)
+            Glibc.exit(error.code)
+        } catch let code as ExitCode {
+            Glibc.exit(code.rawValue)
+        } catch {
+            let message = fullMessage(for: error)
+            let status = exitCode(for: error)
+            if status == .success {
+                Terminal.print(message)
+                Glibc.exit(0)
+            }
+            FileHandle.standardError.write(Data((message + "\n").utf8))
+            Glibc.exit(status == .validationFailure ? Exit.usage : Exit.failed)
+        }
+    }
+}
+
+/// An error with the exit code scripts expect.
+struct Failure: Error {
+    var message: String
+    var code: Int32 = Exit.failed
+}
+
+/// `--dir`, the same for every command.
+struct DirectoryOption: ParsableArguments {
+    @Option(name: .customLong("dir"), help: "Where captures are kept. [$FLIGHTREC_DIR, or /var/lib/flightrec]")
+    var dir: String?
+
+    var path: String {
+        dir ?? ProcessInfo.processInfo.environment["FLIGHTREC_DIR"] ?? "/var/lib/flightrec"
+    }
+}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import Capture
+import Foundation
+import Kernel
+import Logging
+import Recorder
+import Trigger
+
+struct RecordCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "record", abstract: "Run the recorder until Ctrl-C.",
+        discussion: """
+            Watches the TCP sockets of every container and captures the seconds around each turn (request and response) \
+            that takes too long. Needs CAP_BPF and CAP_PERFMON.
+
+            EXAMPLES:
+              sudo flightrec record
+              sudo flightrec record --threshold 200ms --container 'api-*' --container db=50ms
+              sudo flightrec record --host --port 5432 --duration 10m
+            """)
+
+    @Option(help: ArgumentHelp("Fire when a turn takes longer than this.", valueName: "duration|auto"))
+    var threshold = Threshold.auto
+    @Option(help: ArgumentHelp("Only these containers; =D sets their own threshold.", valueName: "glob[=duration]"))
+    var container: [ContainerChoice] = []
+    @Option(help: "Only this process. Repeatable.") var pid: [UInt32] = []
+    @Option(help: "Only this local or remote port. Repeatable.") var port: [UInt16] = []
+    @Flag(help: "Also watch processes outside containers.") var host = false
+    @Option(help: "Kept before a trigger.") var before = Duration(nanoseconds: 10_000_000_000)
+    @Option(help: "Kept after a trigger.") var after = Duration(nanoseconds: 5_000_000_000)
+    @Option(help: "How far back the in-memory history reaches.") var window = Duration(nanoseconds: 60_000_000_000)
+    @Option(help: "How much memory the history may take.") var memory = Size(bytes: 256 << 20)
+    @OptionGroup var directory: DirectoryOption
+    @Option(help: "Shell command run for every capture, with FLIGHTREC_ID, FLIGHTREC_FILE, FLIGHTREC_SUMMARY…")
+    var exec: String?
+    @Option(help: "Stop by itself after this long.") var duration: Duration?
+    @Option(help: "Docker daemon's socket, where it is not the usual one. Repeatable.") var dockerSocket: [String] = []
+    @Flag(help: "Log only warnings and captures.") var quiet = false
+
+    func validate() throws {
+        guard window.nanoseconds >= before.nanoseconds + after.nanoseconds else {
+            throw ValidationError("--window must hold --before and --after together")
+        }
+    }
+
+    func run() throws {
+        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        var logger = Logger(label: "flightrec")
+        logger.logLevel = quiet ? .warning : .notice
+        var options = RecorderOptions(directory: directory.path)
+        options.rule = threshold.rule
+        options.choices = container.map {
+            RecorderOptions.Choice(pattern: $0.pattern, rule: $0.threshold.map { .absolute($0.nanoseconds) })
+        }
+        options.filter = ProbeFilter(host: host, ports: port, pids: pid)
+        options.before = before.nanoseconds
+        options.after = after.nanoseconds
+        options.window = window.nanoseconds
+        options.memory = memory.bytes
+        options.duration = duration?.nanoseconds
+        options.execute = exec
+        options.dockerSockets = dockerSocket
+        options.version = FlightRec.version
+        do {
+            try Recorder(options, logger: logger).run()
+        } catch let error as KernelError {
+            switch error {
+            case .privilege: throw Failure(message: error.description, code: Exit.privilege)
+            case .unsupported: throw Failure(message: error.description, code: Exit.unsupported)
+            case .failed: throw Failure(message: error.description)
+            }
+        } catch let error as CaptureError {
+            throw Failure(message: error.description)
+        } catch let error as SystemError {
+            throw Failure(message: error.description)
+        }
+    }
+}
+
+extension Threshold {
+    var rule: ThresholdRule {
+        switch self {
+        case .auto: .auto
+        case .absolute(let duration): .absolute(duration.nanoseconds)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import Analysis
+import ArgumentParser
+import Capture
+import Events
+import Foundation
+import Report
+
+struct ShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Where the time went: verdict, waterfall, timeline, evidence.",
+        discussion: """
+            EXAMPLES:
+              flightrec show latest
+              flightrec show 20261123T1652 --events | less
+              flightrec show ./copied.flightrec --json | jq .turn.stages
+            """)
+
+    @Argument(help: "An id, a unique prefix of one, `latest`, or a file's path.") var id: String
+    @Flag(help: "Every event, a line each.") var events = false
+    @Option(help: "Only this socket.") var socket: UInt32?
+    @Option(help: ArgumentHelp("Only these containers.", valueName: "glob")) var container: String?
+    @Flag(help: "Print JSON.") var json = false
+    @OptionGroup var directory: DirectoryOption
+
+    func run() throws {
+        do {
+            let path = try path()
+            let incident = analyze(try CaptureReader.open(path).evidence())
+            guard let stored = CaptureStore.inspect(path) else {
+                throw Failure(message: "no capture at \(path)", code: Exit.nothing)
+            }
+            let row = ListRow(stored)
+            if json {
+                Terminal.print(try showJSON(incident, row: row))
+                return
+            }
+            let options = ShowOptions(events: events, socket: socket, containerGlob: container)
+            let some = renderShow(
+                incident: incident, row: row, options: options, style: Terminal.style, to: Terminal.print)
+            if !some { throw ExitCode(Exit.nothing) }
+        } catch let error as CaptureError {
+            if case .notFound = error { throw Failure(message: error.description, code: Exit.nothing) }
+            throw Failure(message: error.description)
+        }
+    }
+
+    private func path() throws -> String {
+        if id.contains("/") { return id }
+        return try CaptureStore(CaptureDirectory(existing: directory.path)).resolve(id)
+    }
+}
