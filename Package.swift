@@ -29,7 +29,8 @@ let package = Package(
         .target(
             name: "Capture",
             dependencies: [
-                "Events", "Window", "Analysis", "CLinux", "CaptureSchema", .product(name: "GRDB", package: "GRDB.swift"),
+                "Events", "Window", "Analysis", "CLinux", "CaptureSchema",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .target(name: "Analysis", dependencies: ["Events"]),
         .target(name: "Report", dependencies: ["Events", "Analysis"]),
@@ -54,7 +55,7 @@ let package = Package(
         .testTarget(name: "CaptureTests", dependencies: ["Capture", "Window", "Analysis", "Events"]),
         .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Events"]),
         .testTarget(
-            name: "ReportTests", dependencies: ["Report", "Analysis", "Events"], exclude: ["Golden"]),
+            name: "ReportTests", dependencies: ["Report", "Analysis", "Events", "CFlightrec"], exclude: ["Golden"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -4,7 +4,8 @@ import Events
 public func analyze(_ evidence: Evidence) -> Incident {
     let threshold = evidence.triggers.map(\.threshold).filter { $0 > 0 }.min() ?? 0
     let turns = settled(evidence.turns)
-    let slow = threshold == 0
+    let slow =
+        threshold == 0
         ? [] : turns.filter { $0.total >= threshold && !$0.flags.contains(.aborted) }.sorted { $0.total > $1.total }
     let focus = focusTurn(slow, evidence) ?? (evidence.triggers.isEmpty ? nil : turns.max { $0.total < $1.total })
     let waterfall = focus.map(Waterfall.init)
@@ -63,12 +64,18 @@ private func verdict(_ focus: Turn?, _ waterfall: Waterfall?, _ evidence: Eviden
             layer: "unknown", cause: "unknown", summary: "no turn to explain", share: 0, confidence: .low, evidence: [])
     }
     let it = Case(turn: focus, waterfall: waterfall, evidence: evidence, mirror: mirror(of: focus.socket, evidence))
-    // Stable: of two that explain the same time, the earlier rule is the more specific one.
-    let findings = Rules.all.compactMap { $0(it) }.enumerated()
-        .sorted { ($1.element.explained, $0.offset) < ($0.element.explained, $1.offset) }.map(\.element)
+    // A cause with evidence of its own goes before a mere place, which always explains more. Stable: of two that
+    // explain the same time, the earlier rule is the more specific one.
+    let enough = { (finding: Finding) in finding.certain && finding.explained * 4 >= it.total }
+    let findings = Rules.all.compactMap { $0(it) }.enumerated().sorted { a, b in
+        if enough(a.element) != enough(b.element) { return enough(a.element) }
+        if a.element.explained != b.element.explained { return a.element.explained > b.element.explained }
+        return a.offset < b.offset
+    }.map(\.element)
     guard let best = findings.first, best.explained * 4 >= it.total else {
         return Verdict(
-            layer: "unknown", cause: "unknown", summary: "no stage explains \(milliseconds(it.total)): not enough evidence",
+            layer: "unknown", cause: "unknown",
+            summary: "no stage explains \(milliseconds(it.total)): not enough evidence",
             share: 0, confidence: .low, evidence: findings.flatMap(\.evidence))
     }
     let share = min(1, Double(best.explained) / Double(it.total))
@@ -83,7 +90,8 @@ private func verdict(_ focus: Turn?, _ waterfall: Waterfall?, _ evidence: Eviden
         notes.append("also \(other.cause): \(other.summary)")
     }
     return Verdict(
-        layer: best.layer, cause: best.cause, summary: best.summary, share: share, confidence: confidence, evidence: notes)
+        layer: best.layer, cause: best.cause, summary: best.summary, share: share, confidence: confidence,
+        evidence: notes)
 }
 
 private func baseline(of turn: Turn, _ evidence: Evidence) -> Baseline? {

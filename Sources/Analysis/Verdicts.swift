@@ -51,7 +51,8 @@ enum Rules {
         let explained = time * 2 >= waiting ? waiting : time
         return Finding(
             layer: "application", cause: "app.frozen", explained: explained,
-            summary: "\(it.name(it.turn.container)) was frozen for \(milliseconds(explained)) of \(milliseconds(it.total))",
+            summary:
+                "\(it.name(it.turn.container)) was frozen for \(milliseconds(explained)) of \(milliseconds(it.total))",
             evidence: [
                 "cgroup freezer: frozen for about \(milliseconds(time)) of the turn",
                 "the request waited \(milliseconds(it.waterfall["receive-queue"])) in the receive queue",
@@ -147,7 +148,8 @@ enum Rules {
         let peer = it.evidence.sockets[other.socket]?.remote.description ?? "another client"
         return Finding(
             layer: "application", cause: "app.busy", explained: time,
-            summary: "thread \(it.turn.tid) was busy with \(peer) for \(milliseconds(time)) of \(milliseconds(it.total))",
+            summary:
+                "thread \(it.turn.tid) was busy with \(peer) for \(milliseconds(time)) of \(milliseconds(it.total))",
             evidence: ["the same thread handled a turn of \(milliseconds(other.total)) while this one was queued"])
     }
 

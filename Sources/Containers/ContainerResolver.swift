@@ -67,7 +67,8 @@ public final class ContainerResolver: Sendable {
                 let text = try? String(contentsOfFile: "/proc/\(pid)/cgroup", encoding: .utf8)
             else { continue }
             for line in text.split(separator: "\n") {
-                let path = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).last.map(String.init)
+                let path = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).last.map(
+                    String.init)
                 if let path, ContainerPath.parse(path) != nil { return path }
             }
         }

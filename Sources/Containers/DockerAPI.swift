@@ -29,16 +29,23 @@ public struct DockerNames: Sendable {
     }
 
     private struct Inspect: Decodable {
-        struct Config: Decodable { var Image: String? }
-        var Name: String
-        var Config: Config?
+        struct Config: Decodable {
+            var image: String?
+            private enum CodingKeys: String, CodingKey { case image = "Image" }
+        }
+        var name: String
+        var config: Config?
+        private enum CodingKeys: String, CodingKey {
+            case name = "Name"
+            case config = "Config"
+        }
     }
 
     /// Both the API's answer and the state file carry `Name` and `Config.Image`.
     static func parse(_ data: Data) -> (name: String, image: String)? {
         guard let inspect = try? JSONDecoder().decode(Inspect.self, from: data) else { return nil }
-        let name = inspect.Name.hasPrefix("/") ? String(inspect.Name.dropFirst()) : inspect.Name
-        return (name, inspect.Config?.Image ?? "")
+        let name = inspect.name.hasPrefix("/") ? String(inspect.name.dropFirst()) : inspect.name
+        return (name, inspect.config?.image ?? "")
     }
 }
 

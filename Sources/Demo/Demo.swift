@@ -37,7 +37,9 @@ public final class Demo: Sendable {
         }
         let interrupt = stopOnInterrupt(host)
         defer { interrupt.cancel() }
-        say("demo: container-like cgroup \(host.id.prefix(12)), namespace \(host.namespace), server \(host.serverAddress)")
+        say(
+            "demo: container-like cgroup \(host.id.prefix(12)), namespace \(host.namespace), server \(host.serverAddress)"
+        )
         let port: UInt16 = 8080
         _ = try start(
             ["demo-server", "--cgroup", host.cgroup, "--namespace", host.namespace, "--port", "\(port)"])

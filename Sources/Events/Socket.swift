@@ -91,7 +91,7 @@ public struct SocketInfo: Sendable, Hashable {
     public var olderThanRecorder: Bool
     /// (write_seq, rcv_nxt) at ESTABLISHED; the other end holds the mirror image. `nil` when unknown.
     public var sequence: (sent: UInt32, received: UInt32)? {
-        get { sentSequence.map { ($0, receivedSequence) } }
+        sentSequence.map { ($0, receivedSequence) }
     }
     public var sentSequence: UInt32?
     public var receivedSequence: UInt32

@@ -16,7 +16,13 @@ public struct SystemError: Error, CustomStringConvertible, Sendable, Equatable {
 
 /// epoll over the pump's few descriptors. One thread owns it; `wake` may be called from any.
 final class EventLoop {
-    enum Source: UInt64 { case ring = 1, tick = 2, signal = 3, wake = 4, control = 5 }
+    enum Source: UInt64 {
+        case ring = 1
+        case tick = 2
+        case signal = 3
+        case wake = 4
+        case control = 5
+    }
 
     private let epoll: Int32
     private let timer: Int32
@@ -53,7 +59,9 @@ final class EventLoop {
         var event = epoll_event()
         event.events = EPOLLIN.rawValue
         event.data.u64 = source.rawValue
-        guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else { throw SystemError("watching a descriptor") }
+        guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else {
+            throw SystemError("watching a descriptor")
+        }
     }
 
     /// Sleeps until something happens and reports each ready source; a signal's number comes with `.signal`.

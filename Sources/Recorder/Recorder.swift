@@ -221,7 +221,8 @@ public final class Recorder {
         }
         evidence.sockets = registry.all()
         evidence.facts = [
-            "flightrec": options.version, "fired": String(incident.fired), "triggers.habitual": String(trigger.habitual),
+            "flightrec": options.version, "fired": String(incident.fired),
+            "triggers.habitual": String(trigger.habitual),
         ]
         publisher.publish(Finished(evidence: evidence, blocks: blocks, containers: containers))
     }

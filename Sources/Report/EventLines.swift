@@ -5,7 +5,7 @@ import Events
 func renderEvents(_ scope: Scope, _ style: Style, to sink: (String) -> Void) {
     let evidence = scope.evidence
     var streams = [
-        Stream(evidence.turns.count, { evidence.turns[$0].end }) { index in
+        Stream(evidence.turns, \.end) { index in
             let turn = evidence.turns[index]
             guard scope.includes(turn.container, turn.socket) else { return nil }
             var text = "\(turn.role.name) \(style.duration(turn.total)), in \(Format.size(turn.receivedBytes))"
@@ -15,7 +15,7 @@ func renderEvents(_ scope: Scope, _ style: Style, to sink: (String) -> Void) {
             if turn.retransmits > 0 { text += ", \(turn.retransmits) retransmits" }
             return ("turn", turn.socket, turn.container, text)
         },
-        Stream(evidence.retransmits.count, { evidence.retransmits[$0].at }) { index in
+        Stream(evidence.retransmits, \.at) { index in
             let one = evidence.retransmits[index]
             guard scope.includes(one.container, one.socket) else { return nil }
             return (
@@ -23,17 +23,17 @@ func renderEvents(_ scope: Scope, _ style: Style, to sink: (String) -> Void) {
                 "\(one.kind.name), timer \(one.rtoMilliseconds) ms, backoff \(one.backoff)"
             )
         },
-        Stream(evidence.states.count, { evidence.states[$0].at }) { index in
+        Stream(evidence.states, \.at) { index in
             let one = evidence.states[index]
             guard scope.includes(one.container, one.socket) else { return nil }
             return ("state", one.socket, one.container, describe(one, style))
         },
-        Stream(evidence.resets.count, { evidence.resets[$0].at }) { index in
+        Stream(evidence.resets, \.at) { index in
             let one = evidence.resets[index]
             guard scope.includes(one.container, one.socket) else { return nil }
             return ("reset", one.socket, one.container, one.sent ? "RST sent" : "RST received")
         },
-        Stream(evidence.drops.count, { evidence.drops[$0].at }) { index in
+        Stream(evidence.drops, \.at) { index in
             let one = evidence.drops[index]
             guard scope.includes(one) else { return nil }
             var text = "\(scope.dropReason(one.reason)) \(style.times)\(one.count)"
@@ -46,7 +46,7 @@ func renderEvents(_ scope: Scope, _ style: Style, to sink: (String) -> Void) {
     // Softirqs are the host's: they would drown what a filter asks for.
     if !scope.isFiltered {
         streams.append(
-            Stream(evidence.slowSoftirqs.count, { evidence.slowSoftirqs[$0].at }) { index in
+            Stream(evidence.slowSoftirqs, \.at) { index in
                 let one = evidence.slowSoftirqs[index]
                 let text = "\(one.vectorName) ran \(style.duration(one.run)), \(style.duration(one.deferred)) late"
                 return ("softirq", 0, 0, "cpu \(one.cpu) \(text)")
@@ -91,7 +91,9 @@ private struct Stream {
     /// When the next event happened; `nil` at the end.
     private(set) var head: Instant?
 
-    init(_ count: Int, _ at: @escaping (Int) -> Instant, _ text: @escaping (Int) -> Line?) {
+    init<Event>(_ events: [Event], _ key: KeyPath<Event, Instant>, _ text: @escaping (Int) -> Line?) {
+        let count = events.count
+        let at = { (index: Int) in events[index][keyPath: key] }
         self.count = count
         self.at = at
         self.text = text

@@ -53,13 +53,15 @@ public func renderList(_ rows: [ListRow], style: Style) -> String {
         return DisplayWidth.wrap(sentence, style.width).joined(separator: "\n")
     }
     let wide = style.width >= 110
-    let length = wide ? Int.max : uniquePrefix(rows.map(\.handle))
+    // The id whole only where it costs the summary little.
+    let length = style.width >= 132 ? Int.max : uniquePrefix(rows.map(\.handle))
     var table = Table(
         columns: [
             .init(title: style.localTime ? "TIME" : "TIME (UTC)"), .init(title: "CONTAINER", minimum: wide ? 16 : 10),
-            .init(title: "PEAK", alignment: .right), .init(title: "CAUSE"), .init(title: "SUMMARY", minimum: 10),
-            .init(title: "ID", minimum: 13),
-        ], indent: 0)
+            .init(title: "PEAK", alignment: .right), .init(title: "CAUSE"),
+            .init(title: "SUMMARY", minimum: 10, shrinksLast: true),
+            .init(title: "ID"),
+        ], indent: 0, gap: wide ? 2 : 1)
     for row in rows {
         let summary = row.summary
         let time =

@@ -32,7 +32,9 @@ public enum Sanitizer {
 
     /// `text` with each character outside ASCII replaced by `?`, for terminals that are not UTF-8.
     public static func ascii(_ text: String) -> String {
-        let replaced = [("µ", "u"), ("×", "x"), ("→", "->"), ("←", "<-"), ("…", "~"), ("•", "*"), ("–", "-"), ("—", "-")]
+        let replaced = [
+            ("µ", "u"), ("×", "x"), ("→", "->"), ("←", "<-"), ("…", "~"), ("•", "*"), ("–", "-"), ("—", "-"),
+        ]
         var result = ""
         for character in text {
             if character.isASCII {

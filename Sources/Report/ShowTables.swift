@@ -86,37 +86,38 @@ func dropSection(_ scope: Scope, _ style: Style) -> Section {
 func socketSection(_ incident: Incident, _ scope: Scope, _ style: Style) -> Section {
     let rows = incident.sockets.filter { scope.includes($0.info.container, $0.info.id) }
     guard !rows.isEmpty else { return ("SOCKETS", "", []) }
-    var table = Table(columns: [
-        .init(title: "SOCKET", alignment: .right), .init(title: "CONTAINER", minimum: 8), .init(title: "ROLE"),
-        .init(title: "LOCAL", minimum: 8), .init(title: "REMOTE", minimum: 12),
-        .init(title: "TURNS", alignment: .right), .init(title: "SLOWEST", alignment: .right),
-        .init(title: "OPEN", alignment: .right), .init(title: "BUFFER", alignment: .right),
-        .init(title: "RTX", alignment: .right),
-    ])
+    // Short of room, the peer and the direction say which socket it is.
     let narrow = style.width < 110
+    let ends: [Table.Column] =
+        narrow
+        ? [.init(title: "PEER", minimum: 12, shrinksLast: true)]
+        : [.init(title: "ROLE"), .init(title: "LOCAL", minimum: 8), .init(title: "REMOTE", minimum: 12)]
+    var table = Table(
+        columns: [.init(title: "SOCK", alignment: .right), .init(title: "CONTAINER", minimum: 8)] + ends + [
+            .init(title: "TURNS", alignment: .right), .init(title: "SLOWEST", alignment: .right),
+            .init(title: "OPEN", alignment: .right), .init(title: "BUFFER", alignment: .right),
+            .init(title: "RTX", alignment: .right),
+        ])
     let threshold = incident.summary.threshold
     for row in rows.prefix(maximumRows) {
-        // The container's own address says little next to its name: the port does.
-        let local = narrow ? ":\(row.info.local.port)" : "\(row.info.local)"
-        table.rows.append([
-            .init("#\(row.info.id)"), .init(scope.container(row.info.container)), .init(row.info.role.name),
-            .init(local), .init("\(row.info.remote)"), .init(Format.count(row.turns)),
-            .init(style.duration(row.maximum), threshold > 0 && row.maximum >= threshold ? .red : .plain),
-            .init(row.established.map(style.duration) ?? "older"),
-            .init(row.bufferWait > 0 ? style.duration(row.bufferWait) : "-"),
-            .init(row.retransmits > 0 ? Format.count(row.retransmits) : "-", .yellow),
-        ])
-    }
-    // Short of room, a role is a direction.
-    if narrow {
-        for index in table.rows.indices {
-            let served = rows[index].info.role != .called
-            table.rows[index][2] = .init(served ? "in" : "out")
-        }
-        table.columns[2].title = ""
+        let info = row.info
+        let arrow = info.role == .called ? style.outward : style.inward
+        let ends: [Table.Cell] =
+            narrow
+            ? [.init("\(arrow) \(info.remote)")]
+            : [.init(info.role.name), .init("\(info.local)"), .init("\(info.remote)")]
+        let slowest = row.turns > 0 ? style.duration(row.maximum) : "-"
+        table.rows.append(
+            [.init("#\(info.id)"), .init(scope.container(info.container))] + ends + [
+                .init(Format.count(row.turns)),
+                .init(slowest, threshold > 0 && row.maximum >= threshold ? .red : .plain),
+                .init(row.established.map(style.duration) ?? "older"),
+                .init(row.bufferWait > 0 ? style.duration(row.bufferWait) : "-"),
+                .init(row.retransmits > 0 ? Format.count(row.retransmits) : "-", .yellow),
+            ])
     }
     return (
-        "SOCKETS", "\(Format.count(rows.count)), slowest first; BUFFER: waited for a send buffer or the peer's window",
+        "SOCKETS", "\(Format.count(rows.count)), slowest first; BUFFER: waits for buffer or peer's window",
         table.lines(style) + more(rows.count - maximumRows, "sockets", style)
     )
 }

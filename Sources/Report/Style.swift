@@ -54,7 +54,7 @@ public struct Style: Sendable, Equatable {
 
     /// A name from outside, safe to print in this style.
     func name(_ text: String) -> String {
-        let clean = Sanitizer.clean(text)
+        let clean = Table.trimmed(Sanitizer.clean(text))
         return utf8 ? clean : Sanitizer.ascii(clean)
     }
 }

@@ -5,6 +5,8 @@ struct Table {
         var alignment: DisplayWidth.Alignment = .left
         /// Columns it may shrink to; `nil`: always shown whole.
         var minimum: Int?
+        /// Shrinks only when every other column is at its minimum: it says what the table is read for.
+        var shrinksLast = false
     }
 
     struct Cell {
@@ -20,8 +22,7 @@ struct Table {
     var columns: [Column]
     var rows: [[Cell]] = []
     var indent = 2
-
-    private static let gap = 2
+    var gap = 2
 
     /// The title line and one line per row.
     func lines(_ style: Style) -> [String] {
@@ -29,16 +30,17 @@ struct Table {
         return [line(columns.map { Cell($0.title, .dim) }, widths, style)] + rows.map { line($0, widths, style) }
     }
 
-    /// Columns left for `column` when every other one is as wide as it wants to be.
+    /// As wide as the text wants, then shrunk until a line fits.
     private func widths(_ style: Style) -> [Int] {
         var widths = columns.indices.map { index in
             rows.reduce(DisplayWidth.of(columns[index].title)) { max($0, DisplayWidth.of($1[index].text)) }
         }
-        let room = style.width - indent - Self.gap * (columns.count - 1)
+        let room = style.width - indent - gap * (columns.count - 1)
         while widths.reduce(0, +) > room {
             // The widest gives way first, so that short names stay whole.
             let candidates = columns.indices.filter { widths[$0] > columns[$0].minimum ?? Int.max }
-            guard let widest = candidates.max(by: { widths[$0] < widths[$1] }) else { break }
+            let early = candidates.filter { !columns[$0].shrinksLast }
+            guard let widest = (early.isEmpty ? candidates : early).max(by: { widths[$0] < widths[$1] }) else { break }
             widths[widest] -= 1
         }
         return widths
@@ -56,9 +58,9 @@ struct Table {
             if last, columns[index].alignment == .left { text = Self.trimmed(text) }
             line += style.paint(text, text.allSatisfy { $0 == " " } ? .plain : cells[index].paint)
             used += room
-            if !last, used + Self.gap < style.width {
-                line += String(repeating: " ", count: Self.gap)
-                used += Self.gap
+            if !last, used + gap < style.width {
+                line += String(repeating: " ", count: gap)
+                used += gap
             }
         }
         return style.color ? line : Self.trimmed(line)

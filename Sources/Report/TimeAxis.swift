@@ -16,18 +16,18 @@ struct TimeAxis {
         self.columns = columns
         let lead = columns >= 70 ? 2 : 1
         let room = max(1, columns - (lead + 1) * Self.labelled)
-        step = Self.nice(Int64(clamping: to &- from) / Int64(room) + 1)
-        zero = Int64(clamping: from)
+        step = Self.nice(Self.signed(to > from ? to - from : 0) / Int64(room) + 1)
+        zero = Self.signed(from)
         start = zero - step * Int64(lead * Self.labelled)
     }
 
     /// Shows all of `from`…`to`, with `zero` anywhere in it.
     init(all from: Instant, _ to: Instant, zero: Instant, columns: Int) {
         self.columns = columns
-        step = Self.nice(Int64(clamping: to &- from) / Int64(max(1, columns - Self.labelled)) + 1)
-        self.zero = Int64(clamping: zero)
+        step = Self.nice(Self.signed(to > from ? to - from : 0) / Int64(max(1, columns - Self.labelled)) + 1)
+        self.zero = Self.signed(zero)
         let label = step * Int64(Self.labelled)
-        let before = max(0, Int64(clamping: zero) - Int64(clamping: from))
+        let before = max(0, Self.signed(zero) - Self.signed(from))
         start = self.zero - (before + label - 1) / label * label
     }
 
@@ -35,8 +35,8 @@ struct TimeAxis {
 
     /// The columns `from`…`to` touches; `nil` when none.
     func range(_ from: Instant, _ to: Instant) -> ClosedRange<Int>? {
-        let from = Int64(clamping: from)
-        let to = max(from, Int64(clamping: to))
+        let from = Self.signed(from)
+        let to = max(from, Self.signed(to))
         guard to >= start, from < end else { return nil }
         let first = max(0, Int((from - start) / step))
         let last = min(columns - 1, Int((to - start) / step))
@@ -77,6 +77,9 @@ struct TimeAxis {
         let tenths = magnitude % unit * 10 / unit
         return sign + "\(magnitude / unit)" + (step * Int64(Self.labelled) % unit == 0 ? "" : ".\(tenths)")
     }
+
+    /// Damaged captures hold any number: a quarter of the range leaves room for every sum here.
+    static func signed(_ instant: UInt64) -> Int64 { Int64(min(instant, UInt64(Int64.max / 4))) }
 
     private static func nice(_ ns: Int64) -> Int64 {
         var power: Int64 = 1

@@ -14,10 +14,9 @@ func timelineSection(
     let columns = style.width - 2 - labelWidth - 1
     let axis = axis(incident, columns)
     var lines: [String] = []
-    func lane(_ label: String, _ cells: String, _ paint: Style.Paint = .plain) {
+    func lane(_ label: String, _ cells: String) {
         let left = DisplayWidth.fit(label, labelWidth, ellipsis: style.ellipsis)
-        lines.append(Table.trimmed("  \(left) \(style.color ? Table.trimmed(cells) : cells)"))
-        _ = paint
+        lines.append(Table.trimmed("  \(left) \(cells)"))
     }
     let ruler = axis.lines(style)
     lane("", style.paint(ruler.labels, .dim))
@@ -36,9 +35,10 @@ func timelineSection(
     lane("", style.paint(ruler.ruler, .dim))
     let unit = style.utf8 ? axis.unit.name : Sanitizer.ascii(axis.unit.name)
     let zero = WallTime.clock(evidence.wall(Instant(axis.zero)), digits: 3)
-    lines.append(contentsOf: DisplayWidth.wrap(legend(scope, axis, sockets.shown, style), style.width - 2).map {
-        "  " + style.paint($0, .dim)
-    })
+    lines.append(
+        contentsOf: DisplayWidth.wrap(legend(scope, axis, sockets.shown, style), style.width - 2).map {
+            "  " + style.paint($0, .dim)
+        })
     return ("TIMELINE", "\(unit) from \(zero) UTC; a column is \(style.duration(UInt64(axis.step)))", lines)
 }
 
@@ -75,7 +75,8 @@ private func involvedSockets(
 
 private func laneLabel(_ socket: SocketInfo, _ scope: Scope, _ style: Style) -> String {
     let arrow = socket.role == .called ? style.outward : style.inward
-    let name = style.width >= 110 ? "\(DisplayWidth.cut(scope.container(socket.container), 8, ellipsis: style.ellipsis)) " : ""
+    let name =
+        style.width >= 110 ? "\(DisplayWidth.cut(scope.container(socket.container), 8, ellipsis: style.ellipsis)) " : ""
     return "#\(socket.id) \(name)\(arrow) \(socket.remote)"
 }
 
@@ -85,7 +86,7 @@ private enum Cell: UInt8 {
 
 private func turnLanes(_ incident: Incident, _ sockets: [SocketInfo], _ axis: TimeAxis) -> [[Cell]] {
     var lanes = sockets.map { _ in [Cell](repeating: .idle, count: axis.columns) }
-    let index = Dictionary(uniqueKeysWithValues: sockets.enumerated().map { ($1.id, $0) })
+    let index = Dictionary(sockets.enumerated().map { ($1.id, $0) }) { first, _ in first }
     let slow = Set(incident.slow.map { [UInt64($0.socket), $0.start] })
     for turn in incident.evidence.turns {
         guard let lane = index[turn.socket], let range = axis.range(turn.start, turn.end) else { continue }
@@ -122,10 +123,9 @@ private func legend(_ scope: Scope, _ axis: TimeAxis, _ sockets: [SocketInfo], _
     var parts: [String] = []
     if !sockets.isEmpty { parts += ["\(style.low) turn", "\(style.full) slow turn"] }
     if scope.evidence.turns.contains(where: \.isOpen) { parts.append("\(style.utf8 ? "▶" : ">") still open") }
-    if retransmitLane(scope, axis) != nil {
-        parts.append("R timeout, F fast, T tail probe, S SYN, A SYN-ACK, ? other retransmit")
-    }
+    let kinds = Set(scope.evidence.retransmits.filter { scope.includes($0.container, $0.socket) }.map(\.kind))
+    for kind in kinds.sorted(by: { $0.rawValue < $1.rawValue }) { parts.append("\(kind.letter) \(kind.name)") }
     if dropLane(scope, axis) != nil { parts.append("x drop") }
     parts.append("\(style.mark) trigger")
-    return parts.joined(separator: "  ")
+    return parts.joined(separator: ", ")
 }

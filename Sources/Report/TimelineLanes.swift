@@ -16,7 +16,9 @@ func marks(_ axis: TimeAxis, _ points: some Sequence<(Instant, Character)>) -> S
 func retransmitLane(_ scope: Scope, _ axis: TimeAxis) -> String? {
     marks(
         axis,
-        scope.evidence.retransmits.lazy.filter { scope.includes($0.container, $0.socket) }.map { ($0.at, $0.kind.letter) })
+        scope.evidence.retransmits.lazy.filter { scope.includes($0.container, $0.socket) }.map {
+            ($0.at, $0.kind.letter)
+        })
 }
 
 func dropLane(_ scope: Scope, _ axis: TimeAxis) -> String? {
@@ -65,7 +67,8 @@ private func sparkline(_ values: [Double], _ peak: Double, _ style: Style) -> St
 func sampleLanes(
     _ incident: Incident, _ scope: Scope, _ axis: TimeAxis, _ style: Style
 ) -> [(label: String, cells: String)] {
-    let samples = Dictionary(grouping: incident.evidence.samples.filter { scope.includes($0.container) }, by: \.container)
+    let samples = Dictionary(
+        grouping: incident.evidence.samples.filter { scope.includes($0.container) }, by: \.container)
     var lanes: [(label: String, cells: String)] = []
     for container in samples.keys.sorted() {
         let series = (samples[container] ?? []).sorted { $0.at < $1.at }
@@ -99,7 +102,7 @@ func gapLane(_ evidence: Evidence, _ axis: TimeAxis) -> String? {
     var cells = [Character](repeating: " ", count: axis.columns)
     for column in 0..<axis.columns {
         let from = axis.start + Int64(column) * axis.step
-        if from + axis.step <= Int64(clamping: evidence.from) || from >= Int64(clamping: evidence.to) {
+        if from + axis.step <= TimeAxis.signed(evidence.from) || from >= TimeAxis.signed(evidence.to) {
             cells[column] = "."
         }
     }

@@ -22,7 +22,7 @@ struct DoctorCommand: ParsableCommand {
         var machine: String
         var btf: Bool
         var lockdown: String
-        var unprivileged_bpf_disabled: String
+        var unprivilegedBPFDisabled: String
         var capabilities: [String: Bool]
         var hooks: [HookStatus]
         var ready: Bool
@@ -36,7 +36,7 @@ struct DoctorCommand: ParsableCommand {
             kernel: Self.text(name.release), machine: Self.text(name.machine),
             btf: access("/sys/kernel/btf/vmlinux", R_OK) == 0,
             lockdown: Self.file("/sys/kernel/security/lockdown") ?? "not available",
-            unprivileged_bpf_disabled: Self.file("/proc/sys/kernel/unprivileged_bpf_disabled") ?? "not available",
+            unprivilegedBPFDisabled: Self.file("/proc/sys/kernel/unprivileged_bpf_disabled") ?? "not available",
             capabilities: Self.capabilities(), hooks: [], ready: false, problem: nil)
         var code: Int32 = 0
         do throws(KernelError) {
@@ -52,6 +52,7 @@ struct DoctorCommand: ParsableCommand {
         }
         if json {
             let encoder = JSONEncoder()
+            encoder.keyEncodingStrategy = .convertToSnakeCase
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             Terminal.print(String(decoding: try encoder.encode(report), as: UTF8.self))
         } else {

@@ -24,7 +24,9 @@ struct Duration: ExpressibleByArgument, Equatable {
     var defaultValueDescription: String { description }
 
     var description: String {
-        for (scale, unit) in [(86_400_000_000_000, "d"), (3_600_000_000_000, "h"), (1_000_000_000, "s"), (1_000_000, "ms")]
+        for (scale, unit) in [
+            (86_400_000_000_000, "d"), (3_600_000_000_000, "h"), (1_000_000_000, "s"), (1_000_000, "ms"),
+        ]
         where nanoseconds >= scale && nanoseconds % UInt64(scale) == 0 {
             return "\(nanoseconds / UInt64(scale))\(unit)"
         }

@@ -1,0 +1,121 @@
+import Analysis
+import Events
+import Foundation
+import Testing
+
+@testable import Report
+
+/// The contract of `list --json` and `show --json`, key by key.
+@Suite struct JSONTests {
+    private static let listKeys: Set = [
+        "id", "started_at", "ended_at", "container", "peak_ns", "threshold_ns", "turns_slow", "trigger", "verdict",
+        "events", "lost", "bytes", "state", "pinned", "path",
+    ]
+
+    private func object(_ value: Any?) throws -> [String: Any] { try #require(value as? [String: Any]) }
+    private func first(_ value: Any?) throws -> [String: Any] { try #require((value as? [[String: Any]])?.first) }
+    private func expect(_ object: [String: Any], has keys: Set<String>) {
+        #expect(keys.subtracting(object.keys).isEmpty, "missing \(keys.subtracting(object.keys))")
+    }
+
+    private func shown(_ incident: Incident) throws -> [String: Any] {
+        let text = try showJSON(incident, row: Fixtures.row(incident))
+        return try object(JSONSerialization.jsonObject(with: Data(text.utf8)))
+    }
+
+    @Test func list() throws {
+        let text = try listJSON([Fixtures.row(Fixtures.incident())])
+        let row = try first(JSONSerialization.jsonObject(with: Data(text.utf8)))
+        expect(row, has: Self.listKeys)
+        #expect(row["started_at"] as? String == "2026-11-23T16:52:04.188123456Z")
+        #expect(row["peak_ns"] as? Int == 812_000_000)
+        #expect(row["state"] as? String == "ok")
+        #expect(row["trigger"] as? String == "latency")
+        expect(try object(row["container"]), has: ["id", "name", "runtime", "image"])
+        let verdict = try object(row["verdict"])
+        #expect(Set(verdict.keys) == ["layer", "cause", "summary", "share", "confidence"])
+        #expect(text.contains("/var/lib/flightrec/"))
+        #expect(try listJSON([]) == "[]")
+    }
+
+    @Test func show() throws {
+        let shown = try shown(Fixtures.incident())
+        expect(
+            shown,
+            has: Self.listKeys.union(["turn", "baseline", "retransmits", "drops", "softirq", "sockets", "coverage"]))
+        let turn = try object(shown["turn"])
+        expect(
+            turn,
+            has: [
+                "role", "socket", "local", "remote", "process", "pid", "tid", "started_at", "total_ns", "in_flight",
+                "stages", "unexplained_ns", "calls",
+            ])
+        let stages = try #require(turn["stages"] as? [[String: Any]])
+        expect(try #require(stages.first), has: ["name", "ns", "share"])
+        let sum = stages.compactMap { $0["ns"] as? Int }.reduce(0, +) + (try #require(turn["unexplained_ns"] as? Int))
+        #expect(sum == turn["total_ns"] as? Int)
+        expect(
+            try object(shown["verdict"]),
+            has: ["layer", "cause", "summary", "share", "confidence", "evidence", "chain"])
+        expect(try object(shown["baseline"]), has: ["turns", "p50_ns", "p99_ns", "retransmits_per_s"])
+        expect(try first(shown["retransmits"]), has: ["at", "socket", "kind", "container"])
+        expect(try first(shown["drops"]), has: ["at", "reason", "count"])
+        let softirq = try object(shown["softirq"])
+        expect(try first(softirq["per_cpu"]), has: ["cpu", "vector", "count", "total_ns", "max_ns", "deferred_max_ns"])
+        expect(try first(softirq["slow"]), has: ["at", "cpu", "vector", "ns"])
+        expect(
+            try first(shown["sockets"]),
+            has: [
+                "socket", "container", "role", "local", "remote", "turns", "max_ns", "established_ns",
+                "buffer_wait_ns", "retransmits",
+            ])
+        expect(try object(shown["coverage"]), has: ["asked_from", "asked_to", "from", "to", "gaps"])
+    }
+
+    @Test func gapsAreTold() throws {
+        var evidence = Fixtures.evidence()
+        evidence.gaps = [Gap(from: evidence.from, to: evidence.from + 1, lost: 3, why: "ring full")]
+        let gap = try first(object(shown(Fixtures.incident(evidence))["coverage"])["gaps"])
+        #expect(gap["lost"] as? Int == 3)
+        #expect(gap["why"] as? String == "ring full")
+        #expect(gap["from"] as? String == "2026-11-23T16:51:54.188123456Z")
+        #expect(gap["to"] as? String == "2026-11-23T16:51:54.188123457Z")
+    }
+
+    @Test func callsOfOneThreadAreLinked() throws {
+        var evidence = Fixtures.evidence()
+        evidence.turns = [Fixtures.turn(7, Fixtures.spike, 812 * Fixtures.millisecond)]
+        var call = Fixtures.turn(51, Fixtures.spike + 1000, 700 * Fixtures.millisecond)
+        call.role = .called
+        evidence.turns.insert(call, at: 0)
+        evidence.sockets[51]?.sentSequence = 3
+        evidence.sockets[51]?.receivedSequence = 3000
+        let linked = try first(object(shown(Fixtures.incident(evidence))["turn"])["calls"])
+        #expect(linked["to"] as? String == "172.17.0.2:6379")
+        #expect(linked["total_ns"] as? Int == 700_000_000)
+        #expect(try object(linked["container"])["name"] as? String == "redis")
+        // Two turns open on the thread: which of them called is not known.
+        evidence.turns.append(Fixtures.turn(8, Fixtures.spike + 5, 812 * Fixtures.millisecond))
+        let ambiguous = try object(shown(Fixtures.incident(evidence))["turn"])["calls"] as? [Any]
+        #expect(ambiguous?.isEmpty == true)
+    }
+
+    @Test func withoutTurnKeysStay() throws {
+        var evidence = Fixtures.evidence()
+        evidence.turns = []
+        evidence.baselines = []
+        let shown = try shown(Fixtures.incident(evidence))
+        #expect(shown["turn"] is NSNull)
+        #expect(shown["baseline"] is NSNull)
+    }
+
+    @Test func hostileNamesAndNumbers() throws {
+        var incident = Fixtures.incident()
+        incident.summary.container.name = "a\u{9b}31mb\u{202e}\u{1b}]0;x\u{7}c"
+        incident.summary.verdict.share = .nan
+        incident.baseline?.retransmitsPerSecond = .infinity
+        let text = try showJSON(incident, row: Fixtures.row(incident))
+        #expect(!text.unicodeScalars.contains { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) })
+        #expect(text.contains(#""name":"abc""#))
+    }
+}

@@ -1,0 +1,84 @@
+import Analysis
+import Events
+import Foundation
+import Testing
+
+@testable import Report
+
+@Suite struct ListTests {
+    private static let verdicts: [(String, String, String, UInt64)] = [
+        ("redis", "app.frozen", "paused for 799 ms (cgroup frozen)", 812_000_000),
+        ("checkout-api", "downstream.slow", "waited 790 ms for redis (app.frozen)", 801_000_000),
+        ("postgres-primary-0", "storage.io", "fdatasync blocked for 1.20 s", 1_312_000_000),
+        ("k8s_worker_billing-7d9f_prod", "cpu.throttled", "CPU quota used up in 6 of 8 periods", 402_000_000),
+        ("web", "unknown", "not enough evidence: 2 gaps cover the turn", 99_960_000),
+    ]
+
+    private static func rows(_ count: Int) -> [ListRow] {
+        (0..<count).map { index in
+            let (name, cause, text, peak) = verdicts[index % verdicts.count]
+            let time = Fixtures.wall - Int64(index) * 411_000_000_000
+            let stamp = WallTime.rfc3339(time).prefix(19).filter { $0 != "-" && $0 != ":" }
+            var summary = Fixtures.incident().summary
+            summary.id = "\(stamp)Z-\(String(0xa1b2c3 - index * 7919, radix: 16))"
+            summary.startedAt = time
+            summary.container.name = count > 10 ? "\(name)-\(index)" : name
+            summary.peak = peak
+            summary.verdict.cause = cause
+            summary.verdict.summary = text
+            return ListRow(
+                summary: summary, bytes: 1_000, state: .ok, pinned: index == 1,
+                path: "/var/lib/flightrec/\(summary.id).flightrec")
+        }
+    }
+
+    private static func damaged() -> [ListRow] {
+        var rows = rows(5)
+        rows[2].state = .truncated
+        rows[2].note = "cut short at 64 KiB; 3 of 9 blocks readable"
+        rows[4].state = .foreign
+        rows[4].note = "a SQLite file, but not a capture"
+        rows[4].summary.id = ""
+        rows[4].summary.startedAt = 0
+        rows[4].summary.container.name = ""
+        rows[4].path = "/var/lib/flightrec/notes.db"
+        rows[0].summary.container.name = "re\u{1b}[31mdis\u{202e}数据库"
+        return rows
+    }
+
+    @Test(arguments: [80, 120], [true, false]) func fits(width: Int, utf8: Bool) throws {
+        let text = renderList(Self.damaged(), style: Style(color: false, width: width, utf8: utf8))
+        expectFits(text, width)
+        #expect(!text.contains("\u{1b}"))
+        try expectGolden(text, "list-\(width)\(utf8 ? "" : "-ascii")")
+    }
+
+    @Test(arguments: [80, 120]) func fortyContainers(width: Int) throws {
+        let text = renderList(Self.rows(40), style: Style(color: false, width: width, utf8: true))
+        expectFits(text, width)
+        #expect(text.split(separator: "\n").count == 42)
+        try expectGolden(text, "list-\(width)-forty")
+    }
+
+    @Test func colourChangesNothingElse() {
+        let plain = renderList(Self.damaged(), style: Style(color: false, width: 120, utf8: true))
+        let coloured = renderList(Self.damaged(), style: Style(color: true, width: 120, utf8: true))
+        #expect(coloured != plain)
+        #expect(uncoloured(coloured) == plain)
+    }
+
+    @Test func shownPrefixesAreUnique() {
+        let rows = Self.rows(40)
+        let text = renderList(rows, style: Style(color: false, width: 80, utf8: true))
+        let shown = text.split(separator: "\n").dropFirst().prefix(40).map { line in
+            line.split(separator: " ").last.map { $0.filter { $0 != "*" } } ?? ""
+        }
+        for prefix in shown { #expect(rows.filter { $0.summary.id.hasPrefix(prefix) }.count == 1, "\(prefix)") }
+    }
+
+    @Test func emptySaysWhatIsNext() {
+        let text = renderList([], style: Style(color: false, width: 80, utf8: true))
+        #expect(text.contains("flightrec status"))
+        expectFits(text, 80)
+    }
+}
