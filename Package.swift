@@ -29,7 +29,7 @@ let package = Package(
         .target(
             name: "Capture",
             dependencies: [
-                "Events", "Window", "Analysis", "CLinux", "CaptureSchema",
+                "Events", "Window", "Analysis", "CFlightrec", "CLinux", "CaptureSchema",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .target(name: "Analysis", dependencies: ["Events"]),
@@ -52,7 +52,12 @@ let package = Package(
         .testTarget(name: "WindowTests", dependencies: ["Window", "Events", "CFlightrec"]),
         .testTarget(name: "TriggerTests", dependencies: ["Trigger", "Analysis", "Events"]),
         .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis"]),
-        .testTarget(name: "CaptureTests", dependencies: ["Capture", "Window", "Analysis", "Events"]),
+        .testTarget(
+            name: "CaptureTests",
+            dependencies: [
+                "Capture", "Window", "Analysis", "Events", "CFlightrec", "CLinux",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Events"]),
         .testTarget(
             name: "ReportTests", dependencies: ["Report", "Analysis", "Events", "CFlightrec"], exclude: ["Golden"]),

@@ -39,7 +39,12 @@ public struct CaptureReader: Sendable {
     /// The summary as it was written, verdict and its evidence included. Does not touch the events.
     /// Throws `CaptureError.unreadable` or `.read`.
     public func summary() throws(CaptureError) -> IncidentSummary {
-        try Self.guarded(path) { try queue.read(IncidentRows.summary) }
+        try Self.guarded(path) {
+            try queue.read { db in
+                try Self.refuseComputedColumns(db, of: "incident", "verdict_evidence")
+                return try IncidentRows.summary(from: db)
+            }
+        }
     }
 
     /// Everything the capture holds, events in order of time: the input of the analysis.
@@ -47,6 +52,7 @@ public struct CaptureReader: Sendable {
     public func evidence(limits: CaptureLimits = CaptureLimits()) throws(CaptureError) -> Evidence {
         try Self.guarded(path) {
             try queue.read { db in
+                try Self.refuseComputedColumns(db)
                 var evidence = try IncidentRows.frame(from: db)
                 try EvidenceTables.read(into: &evidence, from: db)
                 var events = EventCollector(from: evidence.from, to: evidence.to)
@@ -119,12 +125,16 @@ public struct CaptureReader: Sendable {
                 WHERE type <> 'table' AND NOT (type = 'index' AND sql IS NULL) OR coalesce(rootpage, 0) < 1 LIMIT 1
                 """)
         if try odd.next() != nil { throw Damage(why: "it holds more than plain tables") }
-        let generated = try Row.fetchCursor(
-            db,
-            sql: """
-                SELECT 1 FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS x
-                WHERE s.type = 'table' AND x.hidden <> 0 LIMIT 1
-                """)
-        if try generated.next() != nil { throw Damage(why: "it holds computed columns") }
+    }
+
+    /// A generated column would run its author's expression for every row read. The pragma costs time for each
+    /// table, so a listing looks only at those it reads.
+    private static func refuseComputedColumns(_ db: Database, of tables: String...) throws {
+        let names = tables.isEmpty ? "" : "AND s.name IN ('\(tables.joined(separator: "','"))')"
+        let sql = """
+            SELECT 1 FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS x
+            WHERE s.type = 'table' \(names) AND x.hidden <> 0 LIMIT 1
+            """
+        if try Row.fetchOne(db, sql: sql) != nil { throw Damage(why: "it holds computed columns") }
     }
 }

@@ -16,7 +16,8 @@ import Testing
     }
 
     @Test func retransmit() throws {
-        let bytes = Self.header(kind: 4) + [0xc8, 0, 0, 0] + [1, 4, 2, 1]  // rto_ms, then rtx_kind, ca_state, backoff, state
+        // rto_ms, then rtx_kind, ca_state, backoff, state
+        let bytes = Self.header(kind: 4) + [0xc8, 0, 0, 0] + [1, 4, 2, 1]
         let event = try bytes.withUnsafeBytes { try Event($0) }
         guard case .retransmit(let retransmit) = event else {
             Issue.record("not a retransmit: \(event)")
