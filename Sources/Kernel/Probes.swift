@@ -145,7 +145,8 @@ public final class Probes {
         if links[hook] == nil {
             var info = bpf_iter_link_info()
             var options = bpf_iter_attach_opts()
-            options.sz = MemoryLayout<bpf_iter_attach_opts>.size
+            // Up to the last field: libbpf refuses non-zero bytes behind it, and Swift leaves padding as it is.
+            options.sz = (MemoryLayout<bpf_iter_attach_opts>.offset(of: \.link_info_len) ?? 16) + 4
             if rung.program == "walk_sockets" { info.map.map_fd = UInt32(try object.map("sockets")) }
             let link = withUnsafeMutablePointer(to: &info) { pointer -> OpaquePointer? in
                 if rung.program == "walk_sockets" {
