@@ -58,6 +58,12 @@ public final class Probes {
         if let ring { ring_buffer__free(ring) }
     }
 
+    /// Lets go of every hook; what is in the ring can still be drained.
+    public func detach() {
+        for link in links.values { bpf_link__destroy(link) }
+        links.removeAll()
+    }
+
     public var status: [HookStatus] { ladder.status }
 
     private static func load(_ programs: Set<String>, _ filter: ProbeFilter) throws(KernelError) -> ProbeObject {

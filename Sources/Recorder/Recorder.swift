@@ -88,10 +88,20 @@ public final class Recorder {
         drain()
         publish(force: true)
         publisher.finish()
-        let counters = try probes.counters()
+        try closeBooks()
+    }
+
+    /// Detaches, drains what is left, and says whether every record is accounted for.
+    private func closeBooks() throws {
+        probes.detach()
         drain()
-        let lost = counters.totalLost
-        logger.notice("stopped: \(counters.totalEmitted) events, \(lost) lost, \(badRecords) unreadable")
+        let counters = try probes.counters()
+        let missing = losses.unaccounted(counters).reduce(0) { $0 + $1.magnitude }
+        logger.notice(
+            """
+            stopped: \(counters.totalEmitted) events, \(counters.totalLost) lost, \(badRecords) unreadable, \
+            \(missing) unaccounted
+            """)
     }
 
     // MARK: Records
