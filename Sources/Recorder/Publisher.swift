@@ -17,17 +17,25 @@ struct Finished: Sendable {
 
 /// Writes captures off the pump thread, one after another.
 final class Publisher: Sendable {
+    /// Bytes of a capture's plain tables, about.
+    private static let overhead = 64 << 10
+
     private let queue = DispatchQueue(label: "flightrec.publisher")
     private let directory: CaptureDirectory
     private let resolver: ContainerResolver
     private let execute: String?
+    private let retention: RetentionPolicy
     private let logger: Logger
     private let failures = Mutex(0)
 
-    init(directory: CaptureDirectory, resolver: ContainerResolver, execute: String?, logger: Logger) {
+    init(
+        directory: CaptureDirectory, resolver: ContainerResolver, retention: RetentionPolicy, execute: String?,
+        logger: Logger
+    ) {
         self.directory = directory
         self.resolver = resolver
         self.execute = execute
+        self.retention = retention
         self.logger = logger
     }
 
@@ -53,6 +61,14 @@ final class Publisher: Sendable {
         try evidence.collect(finished.blocks)
         for key in finished.containers { evidence.containers[key] = resolver.name(for: key) }
         let incident = analyze(evidence)
+        let size = finished.blocks.reduce(0) { $0 + $1.bytes.count } + Self.overhead
+        let plan = try CaptureStore(directory).enforce(retention, incoming: UInt64(size))
+        for eviction in plan.evictions {
+            logger.notice("removed \(eviction.capture.id): over the bound on \(eviction.reason.rawValue)")
+        }
+        if plan.unmet.contains(.free) {
+            logger.warning("less free space than --keep-free asks for, and nothing left that may be removed")
+        }
         let file = try CaptureWriter.publish(incident: incident, blocks: finished.blocks, into: directory)
         let summary = incident.summary
         logger.notice(

@@ -49,7 +49,9 @@ public final class Recorder {
         trigger = TriggerEngine(rule: options.rule)
         tracker = IncidentTracker(before: options.before, after: options.after)
         window = Window(bytes: options.memory, duration: options.window)
-        publisher = Publisher(directory: directory, resolver: resolver, execute: options.execute, logger: logger)
+        publisher = Publisher(
+            directory: directory, resolver: resolver, retention: options.retention, execute: options.execute,
+            logger: logger)
         probes = try Probes(filter: options.filter)
         rules = ContainerRules(options.choices, resolver, wake: loop.wakeDescriptor)
         for hook in probes.status where hook.rung == nil {

@@ -1,3 +1,4 @@
+import Capture
 import Kernel
 import Trigger
 
@@ -30,6 +31,8 @@ public struct RecorderOptions: Sendable {
     public var duration: UInt64?
     /// Shell command run for every published capture.
     public var execute: String?
+    /// Checked before each write; the default keeps 2 GiB and leaves 1 GiB of the file system free.
+    public var retention = RetentionPolicy(maximumBytes: 2 << 30, freeBytes: 1 << 30)
     /// Docker daemons beside the default one.
     public var dockerSockets: [String] = []
     public var version = ""

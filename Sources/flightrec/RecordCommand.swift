@@ -31,6 +31,11 @@ struct RecordCommand: ParsableCommand {
     @Option(help: "How far back the in-memory history reaches.") var window = Duration(nanoseconds: 60_000_000_000)
     @Option(help: "How much memory the history may take.") var memory = Size(bytes: 256 << 20)
     @OptionGroup var directory: DirectoryOption
+    @Option(help: "Captures may take this much together; the oldest of the noisiest container goes first.")
+    var keep = Size(bytes: 2 << 30)
+    @Option(help: "Leave this much of the file system free.") var keepFree = Size(bytes: 1 << 30)
+    @Option(help: "Remove captures older than this.") var keepAge: Duration?
+    @Option(help: "Keep at most this many captures.") var keepCount: Int?
     @Option(help: "Shell command run for every capture, with FLIGHTREC_ID, FLIGHTREC_FILE, FLIGHTREC_SUMMARY…")
     var exec: String?
     @Option(help: "Stop by itself after this long.") var duration: Duration?
@@ -59,6 +64,9 @@ struct RecordCommand: ParsableCommand {
         options.memory = memory.bytes
         options.duration = duration?.nanoseconds
         options.execute = exec
+        options.retention = RetentionPolicy(
+            maximumBytes: UInt64(keep.bytes), freeBytes: UInt64(keepFree.bytes),
+            maximumAge: keepAge.map { Int64($0.nanoseconds) }, maximumCount: keepCount)
         options.dockerSockets = dockerSocket
         options.version = FlightRec.version
         do {
