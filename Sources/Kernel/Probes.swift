@@ -141,6 +141,8 @@ public final class Probes {
     /// Hands every waiting record to `body`, in ring order. The buffer is valid only inside the call.
     public func drain(_ body: @escaping (UnsafeRawBufferPointer) -> Void) {
         sink.body = body
+        // Let go of it afterwards: it holds its owner, which holds us.
+        defer { sink.body = nil }
         if let ring { _ = ring_buffer__consume(ring) }
     }
 

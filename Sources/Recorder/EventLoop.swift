@@ -11,7 +11,10 @@ public struct SystemError: Error, CustomStringConvertible, Sendable, Equatable {
         self.code = code
     }
 
-    public var description: String { "\(operation): \(String(cString: strerror(code)))" }
+    public var description: String {
+        // A lock that is held needs no errno in words.
+        code == EWOULDBLOCK ? operation : "\(operation): \(String(cString: strerror(code)))"
+    }
 }
 
 /// epoll over the pump's few descriptors. One thread owns it; `wake` may be called from any.

@@ -7,6 +7,9 @@ import Kernel
 struct Losses {
     private(set) var gaps: [Gap] = []
     private(set) var delivered = [UInt64](repeating: 0, count: Int(FR_KINDS.rawValue))
+    /// Gaps since the start, and ns in them.
+    private(set) var gapCount = 0
+    private(set) var timeInGaps: UInt64 = 0
     private var lastLost: UInt64 = 0
     private var lastAt: Instant = 0
 
@@ -21,11 +24,13 @@ struct Losses {
         if lost > lastLost {
             let from = lastAt == 0 ? now : lastAt
             let more = lost - lastLost
+            timeInGaps += now - from
             if var last = gaps.last, last.to == from {
                 last.to = now
                 last.lost += more
                 gaps[gaps.count - 1] = last
             } else {
+                gapCount += 1
                 gaps.append(Gap(from: from, to: now, lost: more, why: "ring buffer full"))
             }
         }

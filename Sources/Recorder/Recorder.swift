@@ -17,32 +17,37 @@ public final class Recorder {
     /// Ticks between two looks at what changes slowly: counters, softirqs, sealing, eviction.
     private static let slowTicks = 5
 
-    private let options: RecorderOptions
+    let options: RecorderOptions
     private let logger: Logger
+    private let lock: DirectoryLock
+    private let control: ControlSocket
     private let loop: EventLoop
-    private let probes: Probes
-    private let window: Window
-    private var registry = SocketRegistry()
-    private let trigger: TriggerEngine
-    private var tracker: IncidentTracker
-    private let resolver: ContainerResolver
+    let probes: Probes
+    let window: Window
+    var registry = SocketRegistry()
+    let trigger: TriggerEngine
+    var tracker: IncidentTracker
+    let resolver: ContainerResolver
     private let rules: ContainerRules
-    private let publisher: Publisher
+    let publisher: Publisher
     private var softirqs = SoftirqHistory()
-    private var losses = Losses()
+    var losses = Losses()
     private var samples = Samples()
     private var openTurns: [fr_turn] = []
-    private var started: Instant = 0
+    var started: Instant = 0
     private var ticks = 0
     private var stopping = false
     private var badRecords: UInt64 = 0
+    var captures = 0
 
     /// Prepares the directory before anything is attached, then loads and attaches. Errors say what to do next.
     public init(_ options: RecorderOptions, logger: Logger) throws {
         self.options = options
         self.logger = logger
         let directory = try CaptureDirectory(preparing: options.directory)
+        lock = try DirectoryLock(directory: directory.path)
         for stale in try directory.sweep() { logger.warning("removed an unfinished capture: \(stale)") }
+        control = try ControlSocket(directory: directory.path)
         loop = try EventLoop(tick: Self.tick)
         resolver = ContainerResolver(
             docker: DockerNames(sockets: options.dockerSockets + DockerNames().sockets, roots: DockerNames().roots))
@@ -59,6 +64,7 @@ public final class Recorder {
         }
         probes.setOpenFloor(trigger.floor)
         try loop.watch(probes.ringDescriptor, .ring)
+        try loop.watch(control.descriptor, .control)
     }
 
     /// Runs until a signal or the duration's end; an incident being collected is finished first.
@@ -78,7 +84,7 @@ public final class Recorder {
                 case .tick: try onTick()
                 case .wake: try applyRules()
                 case .signal: if signal != SIGHUP { stopping = true }
-                case .control: break
+                case .control: control.serve { answer($0) }
                 }
             }
             if let duration = options.duration, Clock.monotonic() - started >= duration { stopping = true }
@@ -108,7 +114,7 @@ public final class Recorder {
 
     // MARK: Records
 
-    private func drain() {
+    func drain() {
         probes.drain { [self] record in take(record) }
     }
 
@@ -203,6 +209,12 @@ public final class Recorder {
     private func publish(force: Bool) {
         let now = Clock.monotonic()
         guard let incident = tracker.due(at: now, force: force) else { return }
+        _ = publish(incident, at: now)
+    }
+
+    /// Pins what an incident needs and hands it over; returns the capture's id.
+    func publish(_ incident: PendingIncident, at now: Instant) -> String {
+        captures += 1
         let from = max(incident.from, started)
         let wall = Clock.wall()
         var evidence = Evidence(
@@ -237,6 +249,7 @@ public final class Recorder {
             "triggers.habitual": String(trigger.habitual),
         ]
         publisher.publish(Finished(evidence: evidence, blocks: blocks, containers: containers))
+        return evidence.id
     }
 
     /// Turns that were still open at the last walk, as a block of their own.

@@ -12,6 +12,17 @@ public struct PendingIncident: Sendable {
     public var capped: Bool
     /// Figures of every container that fired, as they were before it did.
     public var baselines: [Baseline]
+
+    public init(
+        triggers: [TriggerFact], fired: Int, from: Instant, to: Instant, capped: Bool, baselines: [Baseline]
+    ) {
+        self.triggers = triggers
+        self.fired = fired
+        self.from = from
+        self.to = to
+        self.capped = capped
+        self.baselines = baselines
+    }
 }
 
 /// Triggers held back by the rate limit.

@@ -132,9 +132,9 @@ public final class TriggerEngine {
     /// A socket that is gone needs no memory of its open turn.
     public func closed(_ socket: SocketID) { fired[socket] = nil }
 
-    /// Figures of every service of these containers.
-    public func baselines(of containers: Set<ContainerKey>) -> [Baseline] {
-        services.filter { containers.contains($0.key.container) }
+    /// Figures of every service of these containers; of all without any.
+    public func baselines(of containers: Set<ContainerKey>? = nil) -> [Baseline] {
+        services.filter { containers?.contains($0.key.container) ?? true }
             .map { $0.value.baseline($0.key, retransmitsPerSecond: 0) }
             .sorted { ($0.container, $0.role, $0.port) < ($1.container, $1.role, $1.port) }
     }

@@ -20,7 +20,9 @@ struct FlightRec: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            RecordCommand.self, ListCommand.self, ShowCommand.self, DoctorCommand.self, DemoCommand.self,
+            RecordCommand.self, ListCommand.self, ShowCommand.self, StatusCommand.self, SnapshotCommand.self,
+            PinCommand.self, UnpinCommand.self, DeleteCommand.self, VacuumCommand.self, DoctorCommand.self,
+            DemoCommand.self,
             DemoServerCommand.self,
         ],
         defaultSubcommand: ListCommand.self)

@@ -1,0 +1,52 @@
+import Analysis
+import Events
+import Glibc
+import Trigger
+
+/// What the running recorder answers to commands.
+extension Recorder {
+    func answer(_ request: ControlRequest) -> ControlReply {
+        switch request.command {
+        case .status:
+            do {
+                return ControlReply(status: try status())
+            } catch {
+                return ControlReply(error: "\(error)")
+            }
+        case .snapshot: return ControlReply(id: snapshot(reason: request.reason ?? "asked for"))
+        }
+    }
+
+    /// Freezes the last `--before` now, beside any incident being collected.
+    private func snapshot(reason: String) -> String {
+        drain()
+        let now = Clock.monotonic()
+        let fact = TriggerFact(
+            kind: .manual, at: now, container: 0, socket: 0, observed: 0, threshold: 0, rule: reason)
+        let incident = PendingIncident(
+            triggers: [fact], fired: 1, from: now > options.before ? now - options.before : 0, to: now, capped: false,
+            baselines: trigger.baselines())
+        return publish(incident, at: now)
+    }
+
+    private func status() throws -> RecorderStatus {
+        let now = Clock.monotonic()
+        let counters = try probes.counters()
+        let armed = now - started
+        let window = window.statistics
+        return RecorderStatus(
+            version: options.version, pid: getpid(), armedNs: armed,
+            coverage: armed == 0 ? 1 : 1 - min(1, Double(losses.timeInGaps) / Double(armed)), gaps: losses.gapCount,
+            windowNs: window.oldest.map { now > $0 ? now - $0 : 0 } ?? 0, windowBytes: window.bytes,
+            windowBudget: window.budget, events: counters.totalEmitted, lost: counters.totalLost, captures: captures,
+            failedCaptures: publisher.failed, collecting: tracker.isCollecting,
+            suppressed: tracker.suppressed.map { key, held in
+                RecorderStatus.Suppressed(
+                    container: resolver.cached(key)?.name ?? String(key, radix: 16), count: held.count,
+                    worstNs: held.worst)
+            }.sorted { $0.container < $1.container },
+            habitual: trigger.habitual, sockets: registry.count, rssBytes: OwnCost.residentBytes(),
+            cpuNs: OwnCost.cpu(),
+            missingHooks: probes.status.filter { $0.rung == nil }.map(\.hook))
+    }
+}

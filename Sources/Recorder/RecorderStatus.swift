@@ -1,0 +1,57 @@
+import Glibc
+
+/// What the recorder says of itself. Times in ns.
+public struct RecorderStatus: Codable, Sendable {
+    public struct Suppressed: Codable, Sendable {
+        public var container: String
+        public var count: UInt64
+        public var worstNs: UInt64
+    }
+
+    public var version: String
+    public var pid: Int32
+    public var armedNs: UInt64
+    /// Part of the armed time without a known loss, 0…1.
+    public var coverage: Double
+    public var gaps: Int
+    /// How far back the window reaches now.
+    public var windowNs: UInt64
+    public var windowBytes: Int
+    public var windowBudget: Int
+    public var events: UInt64
+    public var lost: UInt64
+    public var captures: Int
+    public var failedCaptures: Int
+    public var collecting: Bool
+    /// Triggers held back by the rate limit.
+    public var suppressed: [Suppressed]
+    /// Turns over the threshold whose service is slow by habit.
+    public var habitual: UInt64
+    public var sockets: Int
+    public var rssBytes: Int
+    /// User and system time of this process.
+    public var cpuNs: UInt64
+    /// Hooks that could not attach.
+    public var missingHooks: [String]
+}
+
+enum OwnCost {
+    /// Resident memory, bytes: the second field of /proc/self/statm, in pages (proc_pid_statm(5)).
+    static func residentBytes() -> Int {
+        guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+        defer { fclose(file) }
+        var buffer = [CChar](repeating: 0, count: 128)
+        guard fgets(&buffer, 128, file) != nil else { return 0 }
+        let text = buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        let fields = text.split(separator: " ")
+        return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
+    }
+
+    /// ns of CPU this process used.
+    static func cpu() -> UInt64 {
+        var usage = rusage()
+        getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
+        let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
+        return UInt64(seconds) * 1_000_000_000 + UInt64(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000
+    }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Capture
+import Report
+
+/// Runs `body` on every capture named; all are tried, and the first failure's code is the command's.
+private func forEach(_ ids: [String], _ directory: DirectoryOption, _ body: (CaptureStore, String) throws -> Void)
+    throws
+{
+    var code: Int32 = 0
+    for id in ids {
+        do {
+            let store = CaptureStore(try CaptureDirectory(existing: directory.path))
+            try body(store, try store.resolve(id))
+        } catch let error as CaptureError {
+            Terminal.complain(error.description)
+            if case .notFound = error { code = code == 0 ? Exit.nothing : code } else { code = Exit.failed }
+        }
+    }
+    if code != 0 { throw ExitCode(code) }
+}
+
+struct PinCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pin", abstract: "Keep captures whatever retention says.")
+    @Argument(help: "Ids, or unique prefixes of them.") var ids: [String]
+    @OptionGroup var directory: DirectoryOption
+
+    func run() throws { try forEach(ids, directory) { try $0.pin(path: $1) } }
+}
+
+struct UnpinCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "unpin", abstract: "Let retention have them again.")
+    @Argument(help: "Ids, or unique prefixes of them.") var ids: [String]
+    @OptionGroup var directory: DirectoryOption
+
+    func run() throws { try forEach(ids, directory) { try $0.unpin(path: $1) } }
+}
+
+struct DeleteCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "delete", abstract: "Remove captures.")
+    @Argument(help: "Ids, or unique prefixes of them.") var ids: [String]
+    @OptionGroup var directory: DirectoryOption
+
+    func run() throws { try forEach(ids, directory) { try $0.delete(path: $1) } }
+}
+
+struct VacuumCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vacuum", abstract: "Apply retention now, or say what it would remove.",
+        discussion: """
+            EXAMPLES:
+              sudo flightrec vacuum --keep 500M --dry-run
+            """)
+    @Option(help: "Captures may take this much together.") var keep = Size(bytes: 2 << 30)
+    @Option(help: "Leave this much of the file system free.") var keepFree = Size(bytes: 1 << 30)
+    @Option(help: "Remove captures older than this.") var keepAge: Duration?
+    @Option(help: "Keep at most this many captures.") var keepCount: Int?
+    @Flag(help: "Only say what would be removed.") var dryRun = false
+    @OptionGroup var directory: DirectoryOption
+
+    func run() throws {
+        let policy = RetentionPolicy(
+            maximumBytes: UInt64(keep.bytes), freeBytes: UInt64(keepFree.bytes),
+            maximumAge: keepAge.map { Int64($0.nanoseconds) }, maximumCount: keepCount)
+        do throws(CaptureError) {
+            let store = CaptureStore(try CaptureDirectory(existing: directory.path))
+            let plan: RetentionPlan
+            if dryRun {
+                plan = try store.plan(policy)
+            } else {
+                plan = try store.enforce(policy)
+            }
+            for eviction in plan.evictions {
+                Terminal.print(
+                    "\(dryRun ? "would remove" : "removed") \(eviction.capture.id) "
+                        + "(\(Format.size(eviction.capture.bytes)), \(eviction.reason.rawValue))")
+            }
+            if plan.evictions.isEmpty { Terminal.print("nothing to remove") }
+        } catch {
+            throw Failure(message: error.description)
+        }
+    }
+}
