@@ -27,24 +27,27 @@ enum Intervals {
         let mine = samples.filter { $0.container == container && $0.frozen != nil }.sorted { $0.at < $1.at }
         var stretches: [Range<Instant>] = []
         for (index, sample) in mine.enumerated() where sample.frozen == true {
+            let inside = wait.contains(sample.at)
             let before = index > 0 ? mine[index - 1] : nil
             let after = index + 1 < mine.count ? mine[index + 1] : nil
-            let low = edge(sample.at, towards: before?.at ?? 0, wait.lowerBound, isFrozenThere: before?.frozen == true)
-            let high = edge(
-                sample.at, towards: after?.at ?? .max, wait.upperBound, isFrozenThere: after?.frozen == true)
+            let low = edge(sample.at, before?.at ?? 0, inside ? wait.lowerBound : nil, before?.frozen == true)
+            let high = edge(sample.at, after?.at ?? .max, inside ? wait.upperBound : nil, after?.frozen == true)
             stretches.append(min(low, sample.at)..<max(high, sample.at))
         }
         return union(stretches.map { $0.clamped(to: wait) }).reduce(0) { $0 + ($1.upperBound - $1.lowerBound) }
     }
 
-    /// How far the freeze seen at `sample` reaches towards its neighbour.
+    /// How far the freeze seen at `sample` reaches towards its neighbour. `waitEdge`: `nil` when the sample saw another
+    /// time than the wait.
     private static func edge(
-        _ sample: Instant, towards neighbour: Instant, _ waitEdge: Instant, isFrozenThere: Bool
+        _ sample: Instant, _ neighbour: Instant, _ waitEdge: Instant?, _ isFrozenThere: Bool
     ) -> Instant {
-        let apart = neighbour > sample ? neighbour - sample : sample - neighbour
+        let between = min(sample, neighbour)...max(sample, neighbour)
+        let apart = between.upperBound - between.lowerBound
         if isFrozenThere && apart <= continuous { return neighbour }
-        if min(sample, neighbour)...max(sample, neighbour) ~= waitEdge { return waitEdge }
-        return apart <= continuous ? (neighbour > sample ? sample + apart / 2 : sample - apart / 2) : sample
+        if let waitEdge, between.contains(waitEdge) { return waitEdge }
+        guard apart <= continuous else { return sample }
+        return neighbour > sample ? sample + apart / 2 : sample - apart / 2
     }
 
     /// ns of `span` the container was throttled, from its counter; of samples that only touch the edge in proportion.
