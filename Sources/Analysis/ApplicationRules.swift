@@ -8,9 +8,14 @@ extension Rules {
     ]
 
     static func frozen(_ it: Case) -> Finding? {
-        let time = it.ranges(own).reduce(0) {
-            $0 + Intervals.frozen(it.evidence.samples, container: it.turn.container, in: $1)
+        let unread: Set<String> = ["receive-queue"]
+        let samples = it.evidence.samples
+        func frozen(_ stages: Set<String>, unread: Bool) -> UInt64 {
+            it.ranges(stages).reduce(0) {
+                $0 + Intervals.frozen(samples, container: it.turn.container, in: $1, unread: unread)
+            }
         }
+        let time = frozen(unread, unread: true) + frozen(own.subtracting(unread), unread: false)
         guard time > 0 else { return nil }
         let place = it.waterfall.longest?.name == "receive-queue" ? " while the request waited unread" : ""
         return Finding(

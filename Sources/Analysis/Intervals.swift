@@ -22,23 +22,28 @@ enum Intervals {
     ///
     /// Between two frozen samples close together it was frozen. The change itself lies anywhere between two samples; but
     /// when the wait began or ended there too, the freeze began or ended it: a frozen thread cannot read, and one that
-    /// runs would have. Otherwise half of that stretch counts.
-    static func frozen(_ samples: [ContainerSample], container: ContainerKey, in wait: Range<Instant>) -> UInt64 {
+    /// runs would have. Otherwise half of that stretch counts. `unread`: nothing ran in all of `wait`, so a freeze seen in
+    /// it reaches its edges however far; an application may have worked before, and samples must be near.
+    static func frozen(
+        _ samples: [ContainerSample], container: ContainerKey, in wait: Range<Instant>, unread: Bool
+    ) -> UInt64 {
         let mine = samples.filter { $0.container == container && $0.frozen != nil }.sorted { $0.at < $1.at }
         var stretches: [Range<Instant>] = []
         for (index, sample) in mine.enumerated() where sample.frozen == true {
             let inside = wait.contains(sample.at)
             let before = index > 0 ? mine[index - 1] : nil
             let after = index + 1 < mine.count ? mine[index + 1] : nil
-            let low = edge(sample.at, before?.at ?? 0, inside ? wait.lowerBound : nil, before?.frozen == true)
-            let high = edge(sample.at, after?.at ?? .max, inside ? wait.upperBound : nil, after?.frozen == true)
+            let reachesStart = inside && (unread || sample.at - wait.lowerBound <= continuous)
+            let reachesEnd = inside && (unread || wait.upperBound - sample.at <= continuous)
+            let low = edge(sample.at, before?.at ?? 0, reachesStart ? wait.lowerBound : nil, before?.frozen == true)
+            let high = edge(sample.at, after?.at ?? .max, reachesEnd ? wait.upperBound : nil, after?.frozen == true)
             stretches.append(min(low, sample.at)..<max(high, sample.at))
         }
         return union(stretches.map { $0.clamped(to: wait) }).reduce(0) { $0 + ($1.upperBound - $1.lowerBound) }
     }
 
-    /// How far the freeze seen at `sample` reaches towards its neighbour. `waitEdge`: `nil` when the sample saw another
-    /// time than the wait.
+    /// How far the freeze seen at `sample` reaches towards its neighbour. `waitEdge`: `nil` when the sample says
+    /// nothing of the wait's edge.
     private static func edge(
         _ sample: Instant, _ neighbour: Instant, _ waitEdge: Instant?, _ isFrozenThere: Bool
     ) -> Instant {

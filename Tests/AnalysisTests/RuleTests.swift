@@ -74,6 +74,13 @@ private func served(_ socket: SocketID, _ from: UInt64, _ to: UInt64, tid: UInt3
         #expect(verdict(evidence).cause == "unknown")
     }
 
+    @Test func oneFrozenSampleReachesAllOfAnUnreadWaitButNotOfTheApplications() {
+        let wait = at..<at + 3000 * ms
+        let sample = [ContainerSample(at: at + 2500 * ms, container: 1, frozen: true, throttled: nil)]
+        #expect(Intervals.frozen(sample, container: 1, in: wait, unread: true) == 3000 * ms)
+        #expect(Intervals.frozen(sample, container: 1, in: wait, unread: false) == 500 * ms)
+    }
+
     @Test func anotherContainersFreezeExplainsNothing() {
         var evidence = capture([queued])
         evidence.samples = (0..<8).map {
