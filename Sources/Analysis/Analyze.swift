@@ -4,12 +4,10 @@ import Events
 public func analyze(_ evidence: Evidence) -> Incident {
     let threshold = evidence.triggers.map(\.threshold).filter { $0 > 0 }.min() ?? 0
     let turns = settled(evidence.turns)
-    let slow =
-        threshold == 0
-        ? [] : turns.filter { $0.total >= threshold && !$0.flags.contains(.aborted) }.sorted { $0.total > $1.total }
+    let slow = slowTurns(turns, evidence.triggers, threshold)
     let focus = focusTurn(slow, evidence) ?? (evidence.triggers.isEmpty ? nil : turns.max { $0.total < $1.total })
     let waterfall = focus.map(Waterfall.init)
-    let lost = evidence.gaps.reduce(0) { $0 + $1.lost }
+    let lost = evidence.gaps.reduce(0) { saturating($0, $1.lost) }
     let container = focus?.container ?? evidence.triggers.first?.container ?? 0
     let name =
         evidence.containers[container]
@@ -19,7 +17,7 @@ public func analyze(_ evidence: Evidence) -> Incident {
         id: evidence.id, startedAt: evidence.wall(focus?.start ?? evidence.triggers.first?.at ?? evidence.from),
         endedAt: evidence.wall(slow.map(\.end).max() ?? focus?.end ?? evidence.to), container: name,
         peak: focus?.total ?? 0, threshold: threshold, slowTurns: slow.count, trigger: kinds.first ?? .manual,
-        verdict: verdict(focus, waterfall, evidence, lost: lost), events: evidence.eventCount, lost: lost)
+        verdict: verdict(focus, evidence), events: evidence.eventCount, lost: lost)
     return Incident(
         summary: summary, turn: focus, stages: waterfall?.stages ?? [], unexplained: waterfall?.unexplained ?? 0,
         slow: slow, baseline: focus.flatMap { baseline(of: $0, evidence) }, sockets: socketRows(evidence, turns),
@@ -41,57 +39,84 @@ private func settled(_ turns: [Turn]) -> [Turn] {
     return byKey.values.sorted { ($0.end, $0.socket) < ($1.end, $1.socket) }
 }
 
-/// The slowest; but a served turn at least half as slow, because the cause is where the work is, not where it is awaited.
+/// Turns over their container's threshold, slowest first. Containers that fired nothing are held to the lowest.
+private func slowTurns(_ turns: [Turn], _ triggers: [TriggerFact], _ lowest: UInt64) -> [Turn] {
+    guard lowest > 0 else { return [] }
+    let own = Dictionary(triggers.filter { $0.threshold > 0 }.map { ($0.container, $0.threshold) }) { min($0, $1) }
+    return turns.filter { $0.total >= own[$0.container] ?? lowest && !$0.flags.contains(.aborted) }
+        .sorted { ($1.total, $0.end, $0.socket) < ($0.total, $1.end, $1.socket) }
+}
+
+/// The slowest turn that fired; but a served one at least half as slow, because the cause is where the work is, not where
+/// it is awaited. Turns that did not fire come after: a container next door may have its long polls.
 private func focusTurn(_ slow: [Turn], _ evidence: Evidence) -> Turn? {
-    guard let slowest = slow.first else { return nil }
-    return slow.first { $0.role == .served && $0.total * 2 >= slowest.total } ?? slowest
+    let triggers = Dictionary(grouping: evidence.triggers.filter { $0.kind != .manual }, by: \.socket)
+    let fired = slow.filter { turn in
+        triggers[turn.socket]?.contains { turn.start <= $0.at && $0.at <= turn.end } ?? false
+    }
+    let candidates = fired.isEmpty ? slow : fired
+    guard let slowest = candidates.first else { return nil }
+    return candidates.first { $0.role == .served && $0.total >= slowest.total / 2 } ?? slowest
 }
 
 /// The other end of a connection on this host: its sequence numbers at ESTABLISHED are the mirror image, whatever NAT
 /// did to the addresses; without them, its addresses are.
 func mirror(of id: SocketID, _ evidence: Evidence) -> SocketInfo? {
     guard let mine = evidence.sockets[id] else { return nil }
-    return evidence.sockets.values.first { other in
+    let others = evidence.sockets.values.filter { other in
         guard other.id != id else { return false }
         if let a = mine.sequence, let b = other.sequence { return a.sent == b.received && a.received == b.sent }
         return other.local == mine.remote && other.remote == mine.local
     }
+    // Two that match can't be told apart (an address in two network namespaces): then neither is claimed.
+    let exact = others.filter { $0.sequence != nil && mine.sequence != nil }
+    let candidates = exact.isEmpty ? others : exact
+    return candidates.count == 1 ? candidates.first : nil
 }
 
-private func verdict(_ focus: Turn?, _ waterfall: Waterfall?, _ evidence: Evidence, lost: UInt64) -> Verdict {
-    guard let focus, let waterfall else {
+private func verdict(_ focus: Turn?, _ evidence: Evidence) -> Verdict {
+    guard let focus else {
         return Verdict(
             layer: "unknown", cause: "unknown", summary: "no turn to explain", share: 0, confidence: .low, evidence: [])
     }
-    let it = Case(turn: focus, waterfall: waterfall, evidence: evidence, mirror: mirror(of: focus.socket, evidence))
-    // A cause with evidence of its own goes before a mere place, which always explains more. Stable: of two that
-    // explain the same time, the earlier rule is the more specific one.
-    let enough = { (finding: Finding) in finding.certain && finding.explained * 4 >= it.total }
-    let findings = Rules.all.compactMap { $0(it) }.enumerated().sorted { a, b in
-        if enough(a.element) != enough(b.element) { return enough(a.element) }
-        if a.element.explained != b.element.explained { return a.element.explained > b.element.explained }
-        return a.offset < b.offset
-    }.map(\.element)
-    guard let best = findings.first, best.explained * 4 >= it.total else {
+    let it = Case(focus, evidence)
+    let rulings = Rules.rulings(it)
+    guard let best = rulings.first, best.finding.explained >= it.total / 4 else {
         return Verdict(
             layer: "unknown", cause: "unknown",
             summary: "no stage explains \(milliseconds(it.total)): not enough evidence",
-            share: 0, confidence: .low, evidence: findings.flatMap(\.evidence))
+            share: 0, confidence: .low, evidence: rulings.flatMap(\.finding.evidence))
     }
-    let share = min(1, Double(best.explained) / Double(it.total))
-    var confidence: Verdict.Confidence = share >= 0.8 && best.certain ? .high : share >= 0.5 ? .medium : .low
-    var notes = best.evidence
-    if lost > 0 {
-        confidence = confidence == .high ? .medium : .low
-        notes.append("\(lost) events were lost in this interval")
+    let share = min(1, Double(best.finding.explained) / Double(it.total))
+    var notes = best.finding.evidence
+    let missing = evidence.gaps.filter { $0.from <= focus.end && $0.to >= focus.start }
+    if !missing.isEmpty {
+        let lost = missing.reduce(0) { saturating($0, $1.lost) }
+        notes.append("\(lost) events lost around the turn: \(Set(missing.map(\.why)).sorted().joined(separator: ", "))")
     }
-    if best.cause == "unknown" { confidence = .low }
-    for other in findings.dropFirst() where other.cause != "unknown" && other.explained * 10 >= it.total {
-        notes.append("also \(other.cause): \(other.summary)")
+    for other in rulings.dropFirst() where other.rule.cause != "unknown" && other.finding.explained >= it.total / 10 {
+        notes.append("also \(other.rule.cause): \(other.finding.summary)")
     }
     return Verdict(
-        layer: best.layer, cause: best.cause, summary: best.summary, share: share, confidence: confidence,
-        evidence: notes)
+        layer: best.rule.layer, cause: best.rule.cause, summary: oneLine(best.finding.summary), share: share,
+        confidence: confidence(best, share, incomplete: !missing.isEmpty), evidence: notes)
+}
+
+/// High only when the evidence is certain, complete, and explains nearly all.
+private func confidence(_ best: Ruling, _ share: Double, incomplete: Bool) -> Verdict.Confidence {
+    if best.rule.cause == "unknown" || share < 0.5 { return .low }
+    let clear = best.finding.certain && share >= 0.8
+    if incomplete { return clear ? .medium : .low }
+    return clear ? .high : .medium
+}
+
+/// At most 80 characters: names are as long as their givers like.
+private func oneLine(_ text: String) -> String { text.count <= 80 ? text : text.prefix(79) + "…" }
+
+/// Captures are opened as hostile: a sum that would overflow stays at the top.
+private func saturating(_ a: UInt64, _ b: UInt64) -> UInt64 {
+    let (sum, overflow) = a.addingReportingOverflow(b)
+    return overflow ? .max : sum
 }
 
 private func baseline(of turn: Turn, _ evidence: Evidence) -> Baseline? {
@@ -113,7 +138,8 @@ private func socketRows(_ evidence: Evidence, _ turns: [Turn]) -> [SocketRow] {
         guard var row = rows[turn.socket] else { continue }
         row.turns += 1
         row.maximum = max(row.maximum, turn.total)
-        row.bufferWait += turn.sendBufferWait + turn.receiverWindowWait
+        row.bufferWait = saturating(
+            row.bufferWait, saturating(turn.sendBufferWait, turn.receiverWindowWait))
         rows[turn.socket] = row
     }
     for retransmit in evidence.retransmits { rows[retransmit.socket]?.retransmits += 1 }

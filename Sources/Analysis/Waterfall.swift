@@ -2,15 +2,17 @@ import Events
 
 /// Cuts a turn into its additive stages.
 ///
-/// The stamps become monotone marks inside the turn; the time up to each mark belongs to the stage it ends. What lies
-/// before a missing mark belongs to the next stage that has one, and what no mark ends is unexplained, so the stages and
-/// the unexplained rest always sum to the total.
+/// The stamps become monotone marks inside the turn; the time between two marks belongs to the stage the later one ends.
+/// Where a mark that must be there is missing (its hook could not attach), the time up to the next one could be either
+/// stage's and is unexplained, like what no mark ends. So the stages and the rest always sum to the total.
 public struct Waterfall: Sendable, Equatable {
     public var stages: [Stage]
     public var unexplained: UInt64
 
     public init(_ turn: Turn) {
         switch turn.role {
+        // No byte of the request could be sent yet.
+        case _ where turn.flags.contains(.connecting): self.init(turn, [Mark(stage: "connect", end: turn.end)])
         case .served: self.init(turn, Self.served(turn))
         case .called: self.init(turn, Self.called(turn))
         case .unknown: self.init(turn, [])
@@ -18,10 +20,12 @@ public struct Waterfall: Sendable, Equatable {
         takeOutBufferWaits(turn)
     }
 
-    /// A stage and the mark that ends it. `waiting`: where an open turn without that mark is now.
+    /// A stage and the mark that ends it.
     private struct Mark {
         var stage: String
         var end: Instant?
+        /// Turns without this stage are usual: when the mark is missing, its time is the next stage's.
+        var isOptional = false
     }
 
     private static func served(_ turn: Turn) -> [Mark] {
@@ -31,8 +35,8 @@ public struct Waterfall: Sendable, Equatable {
         return [
             Mark(stage: "tcp-stack", end: turn.woken),
             Mark(stage: "receive-queue", end: turn.readFirst),
-            Mark(stage: "request-transfer", end: transfer),
-            Mark(stage: "request-read", end: readEnd),
+            Mark(stage: "request-transfer", end: transfer, isOptional: true),
+            Mark(stage: "request-read", end: readEnd, isOptional: true),
             Mark(stage: "application", end: turn.sentFirst),
             Mark(stage: "response", end: turn.sentLast),
         ]
@@ -41,7 +45,8 @@ public struct Waterfall: Sendable, Equatable {
     private static func called(_ turn: Turn) -> [Mark] {
         let sent = turn.sentLast.map { last in turn.receivedFirst.map { min($0, last) } ?? last }
         return [
-            Mark(stage: "request-send", end: sent),
+            // An answer from this host may come before the send call returns, which then leaves no stamp.
+            Mark(stage: "request-send", end: sent, isOptional: true),
             Mark(stage: "waiting-for-peer", end: turn.receivedFirst),
             Mark(stage: "tcp-stack", end: turn.woken),
             Mark(stage: "receive-queue", end: turn.readFirst),
@@ -52,21 +57,28 @@ public struct Waterfall: Sendable, Equatable {
     private init(_ turn: Turn, _ marks: [Mark]) {
         var stages: [Stage] = []
         var at = turn.start
+        var beganHere = true
         for mark in marks {
-            guard let end = mark.end.map({ min(max($0, at), max(turn.end, turn.start)) }) else { continue }
-            stages.append(Stage(name: mark.stage, duration: end - at, offset: at - turn.start))
+            guard let end = mark.end.map({ min(max($0, at), max(turn.end, turn.start)) }) else {
+                beganHere = beganHere && mark.isOptional
+                continue
+            }
+            if beganHere { stages.append(Stage(name: mark.stage, duration: end - at, offset: at - turn.start)) }
             at = end
+            beganHere = true
         }
         // An open turn is in the first stage whose mark is missing after the last one that is there.
         if turn.isOpen, turn.end > at {
             let reached = marks.lastIndex { $0.end != nil } ?? -1
-            if let current = marks[(reached + 1)...].first(where: { $0.stage != "request-transfer" && $0.end == nil }) {
+            if let current = marks[(reached + 1)...].first(where: {
+                $0.end == nil && !["request-transfer", "request-read"].contains($0.stage)
+            }) {
                 stages.append(Stage(name: current.stage, duration: turn.end - at, offset: at - turn.start))
                 at = turn.end
             }
         }
         self.stages = stages.filter { $0.duration > 0 }
-        unexplained = max(turn.end, turn.start) - at
+        unexplained = turn.total - stages.reduce(0) { $0 + $1.duration }
     }
 
     /// `chrono_stat` says how much of the sending was a wait for a buffer; it stands behind its stage as its own.
@@ -84,6 +96,16 @@ public struct Waterfall: Sendable, Equatable {
 
     public subscript(name: String) -> UInt64 {
         stages.reduce(0) { $0 + ($1.name == name ? $1.duration : 0) }
+    }
+
+    /// ns of `from..<to` that lie in the stages named; instants are the turn's own, `start` its start.
+    func overlap(_ names: Set<String>, _ start: Instant, from: Instant, to: Instant) -> UInt64 {
+        stages.reduce(0) { sum, stage in
+            guard names.contains(stage.name) else { return sum }
+            let low = max(start + stage.offset, from)
+            let high = min(start + stage.offset + stage.duration, to)
+            return high > low ? sum + (high - low) : sum
+        }
     }
 
     /// The longest stage.

@@ -24,8 +24,8 @@ extension Recorder {
         let fact = TriggerFact(
             kind: .manual, at: now, container: 0, socket: 0, observed: 0, threshold: 0, rule: reason)
         let incident = PendingIncident(
-            triggers: [fact], fired: 1, from: now > options.before ? now - options.before : 0, to: now, capped: false,
-            baselines: trigger.baselines())
+            first: fact, from: now > options.before ? now - options.before : 0, to: now, limit: now,
+            baselines: trigger.baselines(), containers: [])
         return publish(incident, at: now)
     }
 

@@ -37,13 +37,18 @@ public struct LatencyHistogram: Sendable, Equatable {
         total = 0
     }
 
-    /// The value not exceeded by `fraction` (0…1) of what was recorded; 0 when empty.
+    /// The value not exceeded by `fraction` (0…1) of what was recorded, at most 12.5 % too high; 0 when empty.
     public func quantile(_ fraction: Double) -> UInt64 {
+        value(rank: UInt64((Double(total) * min(max(fraction, 0), 1)).rounded(.up)))
+    }
+
+    /// The value at `rank` of those recorded, the smallest being 1; out of range is brought into it. 0 when empty.
+    public func value(rank: UInt64) -> UInt64 {
         guard total > 0 else { return 0 }
-        let rank = max(1, UInt64((Double(total) * min(max(fraction, 0), 1)).rounded(.up)))
+        let rank = min(max(rank, 1), total)
         var seen: UInt64 = 0
-        for (index, count) in counts.enumerated() where count > 0 {
-            seen += UInt64(count)
+        for index in counts.indices where counts[index] > 0 {
+            seen += UInt64(counts[index])
             if seen >= rank { return Self.edge(index) }
         }
         return Self.edge(counts.count - 1)

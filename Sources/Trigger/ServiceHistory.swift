@@ -15,6 +15,8 @@ final class ServiceHistory {
     /// Last turns against the threshold: one bit each, newest lowest.
     private var recentSlow: UInt64 = 0
     private var recentCount = 0
+    private var completed: UInt64 = 0
+    private var onlySlowSoFar = true
     private(set) var lastUse: Instant
 
     init(at now: Instant) {
@@ -22,41 +24,62 @@ final class ServiceHistory {
         lastUse = now
     }
 
-    func record(_ latency: UInt64, slow: Bool, at now: Instant) {
+    /// `slow`: over the threshold in force. `spike`: it fires, and not for want of history. Spikes stay out of the
+    /// figures: two of them a minute would be the p99 of a quiet service, and hide the third. Should they go on they
+    /// become a habit, and are learned from then on.
+    func record(_ latency: UInt64, slow: Bool, spike: Bool, at now: Instant) {
         lastUse = max(lastUse, now)
-        if now > started &+ Self.generation {
-            swap(&current, &previous)
-            current.clear()
-            if now > started &+ 2 * Self.generation { previous.clear() }
-            started = now
-        }
-        current.record(latency)
+        roll(now)
+        if !spike { current.record(latency) }
         recentSlow = recentSlow << 1 | (slow ? 1 : 0)
         recentCount = min(recentCount + 1, 64)
+        completed += 1
+        if !slow { onlySlowSoFar = false }
+    }
+
+    private func roll(_ now: Instant) {
+        guard now > started &+ Self.generation else { return }
+        swap(&current, &previous)
+        current.clear()
+        if now > started &+ 2 * Self.generation { previous.clear() }
+        started = now
     }
 
     /// p99 over both generations, at most a second old; `nil` while there is too little.
     func p99(at now: Instant) -> UInt64? {
+        roll(now)
         let turns = current.total + previous.total
         guard turns >= Self.enough else { return nil }
         if cached.turns == 0 || now > cached.at &+ 1_000_000_000 || turns > cached.turns * 2 {
-            cached = (quantiles(0.99), turns, now)
+            cached = (Self.p99(both), turns, now)
         }
         return cached.p99
     }
 
-    private func quantiles(_ fraction: Double) -> UInt64 {
+    private var both: LatencyHistogram {
         var both = previous
         both.add(current)
-        return both.quantile(fraction)
+        return both
     }
 
-    /// A fifth of the last 50 or more turns over the threshold: slow is how this service is (long polls), not a spike.
+    /// Of fewer than 100 turns the slowest would be the p99: one slow start must not hide what follows for two minutes,
+    /// so it is left out.
+    private static func p99(_ histogram: LatencyHistogram) -> UInt64 {
+        let turns = histogram.total
+        return turns < 100 && turns > 1 ? histogram.value(rank: turns - 1) : histogram.quantile(0.99)
+    }
+
+    /// A fifth of the last 50 or more turns (64 are remembered) over the threshold: long polls, or a slow service.
     var habituallySlow: Bool { recentCount >= 50 && recentSlow.nonzeroBitCount * 5 >= recentCount }
 
+    /// Three or more turns completed, none of them ever under the threshold: a port for long polls only. Asked for
+    /// open turns alone, so a service that is slow from its start on still fires when its turns complete.
+    var onlySlow: Bool { completed >= 3 && onlySlowSoFar }
+
     func baseline(_ key: ServiceKey, retransmitsPerSecond: Double) -> Baseline {
-        Baseline(
-            container: key.container, role: key.role.rawValue, port: key.port, turns: current.total + previous.total,
-            p50: quantiles(0.5), p99: quantiles(0.99), retransmitsPerSecond: retransmitsPerSecond)
+        let both = both
+        return Baseline(
+            container: key.container, role: key.role.rawValue, port: key.port, turns: both.total,
+            p50: both.quantile(0.5), p99: Self.p99(both), retransmitsPerSecond: retransmitsPerSecond)
     }
 }

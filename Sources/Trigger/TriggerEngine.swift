@@ -1,58 +1,29 @@
 import Analysis
 import Events
 
-/// The part of a turn the trigger looks at.
-public struct TurnObservation: Sendable {
-    public var service: ServiceKey
-    public var socket: SocketID
-    public var sequence: UInt32
-    public var flags: Turn.Flags
-    public var start: Instant
-    public var end: Instant
-    /// ns of it that a stream's request took to arrive or be sent; not latency when the flags say `.stream`.
-    public var transfer: UInt64
-
-    public init(
-        service: ServiceKey, socket: SocketID, sequence: UInt32, flags: Turn.Flags, start: Instant, end: Instant,
-        transfer: UInt64 = 0
-    ) {
-        self.service = service
-        self.socket = socket
-        self.sequence = sequence
-        self.flags = flags
-        self.start = start
-        self.end = end
-        self.transfer = transfer
-    }
-
-    /// ns. What someone waited for: the whole turn, less an upload's own transfer.
-    public var latency: UInt64 {
-        let total = end > start ? end - start : 0
-        guard flags.contains(.stream) else { return total }
-        return total > transfer ? total - transfer : 0
-    }
-}
-
 /// Decides which turns are spikes. Belongs to the pump thread.
 ///
-/// What never fires: turns of unknown role; aborted turns; an open turn that is a one-way stream; a service that is slow
-/// by habit (counted as `habitual` instead). Long polls are learned: under `auto` they are the p99, and under an absolute
-/// threshold they become a habit after 50 turns.
+/// What never fires:
+/// - turns of unknown role: without it, neither the start nor the end of a turn means a wait;
+/// - aborted turns: nobody got an answer, so there is no latency of one;
+/// - an open turn that is a one-way stream: it may never be meant to end;
+/// - a service that is slow by habit (`ServiceHistory.habituallySlow`, `onlySlow`), counted as `habitual` instead.
+///
+/// A completed stream counts without its transfer: that is the uploader's pace, not a wait. Long polls are learned: under
+/// `auto` they are the p99, and under an absolute threshold they become a habit after 50 turns, while open after 3.
 public final class TriggerEngine {
     private let rule: ThresholdRule
     private var overrides: [ContainerKey: ThresholdRule] = [:]
-    private var services: [ServiceKey: ServiceHistory] = [:]
-    private var last: (key: ServiceKey, history: ServiceHistory)?
-    /// Open turns that fired: each does once.
-    private var fired: [SocketID: UInt32] = [:]
-    private let capacity: Int
-    /// Turns over the threshold that did not fire because their service is slow by habit.
+    private var services: ServiceTable
+    private var fired = FiredTurns()
+    /// Turns over the threshold that did not fire because their service is slow by habit; an open turn and its
+    /// completion count once each.
     public private(set) var habitual: UInt64 = 0
 
-    /// `capacity`: services whose history is kept; the least recently used go first.
+    /// `capacity`: services whose history is kept (at least 8), about 4 KB each; the least recently used go first.
     public init(rule: ThresholdRule, capacity: Int = 4096) {
         self.rule = rule
-        self.capacity = capacity
+        services = ServiceTable(capacity: capacity)
     }
 
     /// A container's own rule, from now on.
@@ -61,81 +32,84 @@ public final class TriggerEngine {
     /// No turn shorter than this fires anywhere, ns: the walker need not report it.
     public var floor: UInt64 { overrides.values.map(\.floor).reduce(rule.floor, min) }
 
-    private func history(_ key: ServiceKey, at now: Instant) -> ServiceHistory {
-        if let last, last.key == key { return last.history }
-        if let known = services[key] {
-            last = (key, known)
-            return known
-        }
-        if services.count >= capacity, let oldest = services.min(by: { $0.value.lastUse < $1.value.lastUse }) {
-            services[oldest.key] = nil
-        }
-        let new = ServiceHistory(at: now)
-        services[key] = new
-        last = (key, new)
-        return new
-    }
-
-    /// The threshold in force for a service, ns, and how it came about.
-    private func threshold(_ key: ServiceKey, _ history: ServiceHistory, at now: Instant) -> (UInt64, () -> String) {
-        switch overrides.isEmpty ? rule : overrides[key.container] ?? rule {
-        case .absolute(let threshold): return (threshold, { "absolute \(threshold / 1_000_000)ms" })
-        case .auto(let minimum, let factor, let coldStart):
-            guard let p99 = history.p99(at: now) else {
-                return (coldStart, { "auto: no history yet, \(coldStart / 1_000_000)ms" })
-            }
-            let product = p99.multipliedReportingOverflow(by: factor)
-            let threshold = max(minimum, product.overflow ? .max : product.partialValue)
-            return (threshold, { "auto: at least \(minimum / 1_000_000)ms and \(factor) × p99 of \(p99 / 1000)µs" })
-        }
-    }
-
-    /// Judges a completed turn, and learns from it.
+    /// Judges a completed turn, and learns from it. Allocates nothing unless the turn fires or its service is new.
     public func completed(_ turn: TurnObservation) -> TriggerFact? {
         guard turn.service.role != .unknown, !turn.flags.contains(.aborted) else { return nil }
-        let history = history(turn.service, at: turn.end)
+        let history = services.history(turn.service, at: turn.end)
         let latency = turn.latency
-        let (limit, rule) = threshold(turn.service, history, at: turn.end)
-        let slow = latency >= limit
         // Judge by the history before this turn: a spike must not raise its own bar.
-        let habit = history.habituallySlow
-        history.record(latency, slow: slow, at: turn.end)
-        if let sequence = fired[turn.socket], sequence <= turn.sequence { fired[turn.socket] = nil }
+        let limit = limit(turn.service, history, at: turn.end)
+        let slow = latency >= limit.threshold
+        let habit = slow && history.habituallySlow
+        history.record(latency, slow: slow, spike: slow && !habit && limit.basis != .coldStart, at: turn.end)
+        fired.completed(turn.socket, turn.sequence)
         guard slow else { return nil }
-        if habit {
+        guard !habit else {
             habitual += 1
             return nil
         }
-        return TriggerFact(
-            kind: .latency, at: turn.end, container: turn.service.container, socket: turn.socket, observed: latency,
-            threshold: limit, rule: rule())
+        return fact(.latency, turn, limit)
     }
 
-    /// Judges a turn still open at `turn.end`. Fires once for each.
+    /// Judges a turn still open at `turn.end`. Fires once for each (socket, sequence).
     public func open(_ turn: TurnObservation) -> TriggerFact? {
-        guard turn.service.role != .unknown, !turn.flags.contains(.stream), fired[turn.socket] != turn.sequence else {
+        guard turn.service.role != .unknown, !turn.flags.contains(.stream), !turn.flags.contains(.aborted) else {
             return nil
         }
-        let history = history(turn.service, at: turn.end)
-        let (limit, rule) = threshold(turn.service, history, at: turn.end)
-        guard turn.latency >= limit else { return nil }
-        fired[turn.socket] = turn.sequence
-        if history.habituallySlow {
+        let history = services.history(turn.service, at: turn.end)
+        let limit = limit(turn.service, history, at: turn.end)
+        guard turn.latency >= limit.threshold, fired.note(turn.socket, turn.sequence, at: turn.end) else { return nil }
+        guard !history.habituallySlow, !history.onlySlow else {
             habitual += 1
             return nil
         }
-        return TriggerFact(
-            kind: .inFlight, at: turn.end, container: turn.service.container, socket: turn.socket,
-            observed: turn.latency, threshold: limit, rule: rule())
+        return fact(.inFlight, turn, limit)
     }
 
     /// A socket that is gone needs no memory of its open turn.
-    public func closed(_ socket: SocketID) { fired[socket] = nil }
+    public func closed(_ socket: SocketID) { fired.closed(socket) }
 
     /// Figures of every service of these containers; of all without any.
     public func baselines(of containers: Set<ContainerKey>? = nil) -> [Baseline] {
-        services.filter { containers?.contains($0.key.container) ?? true }
+        services.all.filter { containers?.contains($0.key.container) ?? true }
             .map { $0.value.baseline($0.key, retransmitsPerSecond: 0) }
             .sorted { ($0.container, $0.role, $0.port) < ($1.container, $1.role, $1.port) }
     }
+
+    @inline(__always)
+    private func limit(_ key: ServiceKey, _ history: ServiceHistory, at now: Instant) -> Limit {
+        let rule = overrides.isEmpty ? rule : overrides[key.container] ?? rule
+        switch rule {
+        case .absolute(let threshold): return Limit(threshold: threshold, basis: .absolute, p99: 0)
+        case .auto(let minimum, let factor, let coldStart):
+            guard let p99 = history.p99(at: now) else { return Limit(threshold: coldStart, basis: .coldStart, p99: 0) }
+            let (product, overflow) = p99.multipliedReportingOverflow(by: factor)
+            return Limit(threshold: max(minimum, overflow ? .max : product), basis: .history, p99: p99)
+        }
+    }
+
+    private func fact(_ kind: TriggerFact.Kind, _ turn: TurnObservation, _ limit: Limit) -> TriggerFact {
+        TriggerFact(
+            kind: kind, at: turn.end, container: turn.service.container, socket: turn.socket, observed: turn.latency,
+            threshold: limit.threshold, rule: words(limit, overrides[turn.service.container] ?? rule))
+    }
+
+    private func words(_ limit: Limit, _ rule: ThresholdRule) -> String {
+        switch rule {
+        case .absolute(let threshold): return "absolute \(threshold / 1_000_000)ms"
+        case .auto(let minimum, let factor, let coldStart):
+            guard limit.basis == .history else { return "auto: no history yet, \(coldStart / 1_000_000)ms" }
+            return "auto: at least \(minimum / 1_000_000)ms and \(factor) × p99 of \(limit.p99 / 1000)µs"
+        }
+    }
+}
+
+/// The threshold in force for one turn.
+private struct Limit {
+    enum Basis { case absolute, coldStart, history }
+    /// ns.
+    var threshold: UInt64
+    var basis: Basis
+    /// ns; 0 unless the basis is history.
+    var p99: UInt64
 }

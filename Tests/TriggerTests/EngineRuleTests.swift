@@ -1,0 +1,165 @@
+import Analysis
+import Events
+import Testing
+
+@testable import Trigger
+
+private let ms: UInt64 = 1_000_000
+private let second: UInt64 = 1_000_000_000
+
+@Suite struct EngineRuleTests {
+    private func turn(
+        _ total: UInt64, at end: UInt64, socket: SocketID = 1, sequence: UInt32 = 1, role: Role = .served,
+        container: ContainerKey = 9, port: UInt16 = 80, flags: Turn.Flags = []
+    ) -> TurnObservation {
+        TurnObservation(
+            service: ServiceKey(container: container, role: role, port: port), socket: socket, sequence: sequence,
+            flags: flags, start: end - total, end: end)
+    }
+
+    @Test func spikesStayOutOfTheBarTheyAreMeasuredAgainst() {
+        let engine = TriggerEngine(rule: .auto)
+        var at = 10 * second
+        var fired = 0
+        for _ in 0..<20 {
+            at += second
+            _ = engine.completed(turn(10 * ms, at: at))
+        }
+        for index in 0..<200 {
+            at += second
+            // One in ten: less than a habit, more than a p99.
+            if engine.completed(turn(index % 10 == 9 ? 800 * ms : 10 * ms, at: at)) != nil { fired += 1 }
+        }
+        #expect(fired == 20)
+        #expect(engine.baselines(of: [9]).first?.p99 ?? .max < 12 * ms)
+        #expect(engine.habitual == 0)
+    }
+
+    @Test func oneSlowStartDoesNotHideWhatFollows() {
+        let engine = TriggerEngine(rule: .auto)
+        #expect(engine.completed(turn(1500 * ms, at: 10 * second)) != nil)
+        for index in 0..<30 { _ = engine.completed(turn(10 * ms, at: (11 + UInt64(index)) * second)) }
+        #expect(engine.completed(turn(800 * ms, at: 42 * second)) != nil)
+    }
+
+    @Test func aLastingSlowdownBecomesTheNewNormal() {
+        let engine = TriggerEngine(rule: .auto)
+        var at = 10 * second
+        for _ in 0..<100 {
+            at += 100 * ms
+            _ = engine.completed(turn(10 * ms, at: at))
+        }
+        var fired = 0
+        for _ in 0..<100 {
+            at += 400 * ms
+            if engine.completed(turn(400 * ms, at: at)) != nil { fired += 1 }
+        }
+        #expect(fired == 13, "a fifth of 64 remembered turns")
+        #expect(engine.habitual > 0)
+        #expect(engine.completed(turn(400 * ms, at: at + second)) == nil)
+    }
+
+    @Test func habitNeedsAFifthOfFiftyTurns() {
+        for (slow, expected) in [(9, true), (10, false)] {
+            let engine = TriggerEngine(rule: .absolute(200 * ms))
+            for index in 0..<50 {
+                let total = index < slow ? 300 * ms : 10 * ms
+                _ = engine.completed(turn(total, at: (10 + UInt64(index)) * second))
+            }
+            #expect((engine.completed(turn(300 * ms, at: 70 * second)) != nil) == expected)
+            #expect(engine.habitual == (expected ? 0 : 1))
+        }
+    }
+
+    @Test func aLongPollOnlyPortDoesNotFireWhileOpen() {
+        let engine = TriggerEngine(rule: .absolute(200 * ms))
+        for index in 0..<2 { _ = engine.completed(turn(25 * second, at: (30 + UInt64(index)) * second)) }
+        #expect(engine.open(turn(second, at: 40 * second, socket: 2, flags: .open)) != nil, "two say too little")
+        _ = engine.completed(turn(25 * second, at: 45 * second))
+        #expect(engine.open(turn(second, at: 50 * second, socket: 3, flags: .open)) == nil)
+        #expect(engine.habitual == 1)
+        _ = engine.completed(turn(10 * ms, at: 51 * second))
+        #expect(engine.open(turn(second, at: 52 * second, socket: 4, flags: .open)) != nil)
+    }
+
+    @Test func openTurnsOfUnknownRoleNeverFire() {
+        let engine = TriggerEngine(rule: .absolute(ms))
+        #expect(engine.open(turn(second, at: 10 * second, role: .unknown, flags: .open)) == nil)
+        #expect(engine.open(turn(second, at: 10 * second, flags: [.open, .aborted])) == nil)
+    }
+
+    @Test func servicesAreComparedWithThemselvesAlone() {
+        let engine = TriggerEngine(rule: .auto)
+        for index in 0..<50 {
+            let at = (10 + UInt64(index)) * second
+            _ = engine.completed(turn(10 * ms, at: at, port: 80))
+            _ = engine.completed(turn(900 * ms, at: at, port: 81))
+            _ = engine.completed(turn(900 * ms, at: at, role: .called, port: 80))
+            _ = engine.completed(turn(900 * ms, at: at, container: 10, port: 80))
+        }
+        #expect(engine.completed(turn(800 * ms, at: 70 * second, port: 81)) == nil)
+        #expect(engine.completed(turn(800 * ms, at: 70 * second, role: .called, port: 80)) == nil)
+        #expect(engine.completed(turn(800 * ms, at: 70 * second, container: 10, port: 80)) == nil)
+        #expect(engine.completed(turn(800 * ms, at: 70 * second, port: 80)) != nil)
+        #expect(engine.baselines(of: [9]).count == 3)
+    }
+
+    @Test func historyRollsAway() {
+        let engine = TriggerEngine(rule: .auto)
+        for index in 0..<40 { _ = engine.completed(turn(10 * ms, at: 10 * second + UInt64(index) * ms)) }
+        #expect(engine.completed(turn(300 * ms, at: 20 * second)) != nil)
+        #expect(engine.completed(turn(300 * ms, at: 300 * second)) == nil, "nothing recent to compare with")
+        #expect(engine.completed(turn(1100 * ms, at: 301 * second)) != nil)
+    }
+
+    @Test func theLeastRecentlyUsedServiceMakesRoom() {
+        let engine = TriggerEngine(rule: .auto, capacity: 8)
+        for port in UInt16(1)...9 { _ = engine.completed(turn(ms, at: UInt64(port) * second, port: port)) }
+        let ports = engine.baselines(of: [9]).map(\.port)
+        #expect(ports == Array(2...9))
+        // A forgotten service begins anew instead of writing into a history nobody sees.
+        _ = engine.completed(turn(ms, at: 20 * second, port: 1))
+        #expect(engine.baselines(of: [9]).contains { $0.port == 1 && $0.turns == 1 })
+    }
+
+    @Test func hugeFactorsAndFiguresDoNotTrap() {
+        let engine = TriggerEngine(rule: .auto(minimum: 1, factor: .max, coldStart: .max))
+        for index in 0..<30 { #expect(engine.completed(turn(second, at: (2 + UInt64(index)) * second)) == nil) }
+        var backwards = turn(ms, at: 60 * second)
+        backwards.start = backwards.end + 5
+        #expect(backwards.latency == 0)
+    }
+
+    @Test func theRuleIsSaidInWords() {
+        let engine = TriggerEngine(rule: .auto)
+        #expect(engine.completed(turn(2 * second, at: 10 * second))?.rule == "auto: no history yet, 1000ms")
+        for index in 0..<30 { _ = engine.completed(turn(40 * ms, at: (11 + UInt64(index)) * second)) }
+        let rule = engine.completed(turn(900 * ms, at: 42 * second))?.rule ?? ""
+        #expect(rule.hasPrefix("auto: at least 100ms and 5 × p99 of 4"))
+    }
+}
+
+@Suite struct FiredTurnsTests {
+    @Test func eachTurnOnceUntilItEnds() {
+        var fired = FiredTurns()
+        let seen = [fired.note(1, 5, at: 100), fired.note(1, 5, at: 200)]
+        #expect(seen == [true, false])
+        fired.completed(1, 4)
+        let afterAnOlderEnd = fired.note(1, 5, at: 300)
+        #expect(!afterAnOlderEnd)
+        fired.completed(1, 5)
+        #expect(fired.count == 0)
+        let next = fired.note(1, 6, at: 400)
+        #expect(next)
+        fired.closed(1)
+        #expect(fired.count == 0)
+    }
+
+    @Test func memoryIsBoundedWhenEndsAreLost() {
+        var fired = FiredTurns()
+        for socket in 0..<UInt32(50_000) { _ = fired.note(socket, 1, at: UInt64(socket) * 1_000 * ms) }
+        #expect(fired.count <= 4096)
+        let again = fired.note(49_999, 1, at: 50_000 * second)
+        #expect(!again)
+    }
+}
