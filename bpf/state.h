@@ -88,9 +88,9 @@ struct {
 	__type(value, u64);
 } container_of_cgroup SEC(".maps");
 
-/* Written by userspace: container key → 1 watch, 0 ignore. Absent: see fr_watch_unknown. */
+/* Written by userspace: container key → 1 watch, 0 ignore. Absent: watched, and userspace decides. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u64);
 	__type(value, u8);
