@@ -131,9 +131,9 @@ try:
             print(f"  {name:<20} {ns / count:7.0f} ns a run  {count / turns:6.2f} runs a turn  {ns / turns:7.1f} ns a turn")
     print(f"BPF: {total / turns:.0f} ns a turn (with the cost of measuring, about 20 ns a run)")
     events = after_cpu["events"] - before_cpu["events"]
-    print(f"recorder: {(after_cpu['cpu_ns'] - before_cpu['cpu_ns']) / max(events, 1):.0f} ns an event, "
-          f"{events / 5:.0f} events/s, RSS {after_cpu['rss_bytes'] >> 20} MiB of a window of "
-          f"{after_cpu['window_bytes'] >> 20} MiB, {after_cpu['lost']} lost")
+    print(f"recorder: {(after_cpu['cpuNs'] - before_cpu['cpuNs']) / max(events, 1):.0f} ns an event, "
+          f"{events / 5:.0f} events/s, RSS {after_cpu['rssBytes'] >> 20} MiB of a window of "
+          f"{after_cpu['windowBytes'] >> 20} MiB, {after_cpu['lost']} lost")
 finally:
     for process in (load, recorder):
         if process:
