@@ -72,6 +72,12 @@ static __always_inline bool fr_port_wanted(struct sock *sk)
 	return bpf_map_lookup_elem(&port_rule, &local) || bpf_map_lookup_elem(&port_rule, &remote);
 }
 
+static __always_inline bool fr_container_watched(u64 container)
+{
+	u8 *rule = bpf_map_lookup_elem(&container_rule, &container);
+	return rule ? *rule : container || fr_watch_host;
+}
+
 /* Sets st->container, st->leaf and st->watched. */
 static __noinline int fr_classify(struct sock *sk, struct fr_sock *st)
 {
@@ -86,11 +92,9 @@ static __noinline int fr_classify(struct sock *sk, struct fr_sock *st)
 	/* A cgroup-v1-only host leaves every socket in the v2 root: there the network namespace tells. */
 	if (!st->container && st->leaf <= 1 && fr_host_netns && netns != fr_host_netns)
 		st->container = 1ULL << 63 | netns;
-	u8 *rule = bpf_map_lookup_elem(&container_rule, &st->container);
-	if (rule)
-		st->watched = *rule;
-	else
-		st->watched = st->container ? 1 : fr_watch_host;
+	if (st->container && netns != fr_host_netns)
+		bpf_map_update_elem(&container_of_netns, &netns, &st->container, BPF_ANY);
+	st->watched = fr_container_watched(st->container);
 	if (st->watched && fr_filter_ports && !fr_port_wanted(sk))
 		st->watched = 0;
 	return 0;

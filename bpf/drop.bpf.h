@@ -49,16 +49,46 @@ static __always_inline bool fr_drop_tuple(struct fr_drop *e, const struct sk_buf
 	return true;
 }
 
+#define FR_IFF_LOOPBACK 8
+
+/* Whose packet: its socket's container, or the one in its network namespace; 0: the host's, or forwarded by it. */
+static __always_inline u64 fr_drop_container(struct sock *sk, u32 netns)
+{
+	u64 container = 0;
+	if (sk && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_TIME_WAIT &&
+	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_NEW_SYN_RECV) {
+		struct cgroup *cgroup = fr_sock_cgroup(sk);
+		container = cgroup ? fr_container_of((u64)cgroup) : 0;
+	}
+	u64 *known = container ? 0 : bpf_map_lookup_elem(&container_of_netns, &netns);
+	return known ? *known : container;
+}
+
+/* A packet the host drops between devices may be any container's; on its loopback it is its own. */
+static __always_inline bool fr_drop_watched(struct fr_drop *e, const struct sk_buff *skb, u64 container)
+{
+	if (fr_filter_ports && !bpf_map_lookup_elem(&port_rule, &e->source_port) &&
+	    !bpf_map_lookup_elem(&port_rule, &e->destination_port))
+		return false;
+	if (container || skb->sk || BPF_CORE_READ(skb, dev, flags) & FR_IFF_LOOPBACK)
+		return fr_container_watched(container);
+	return true;
+}
+
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
 {
-	if (reason <= fr_reason_unspecified() || reason >= FR_DROP_REASONS)
+	if (reason <= fr_reason_unspecified() || reason >= FR_DROP_REASONS || fr_reason_is_close(reason))
 		return 0;
 	struct fr_drop_slot *slot = bpf_map_lookup_elem(&drop_slots, &reason);
 	if (!slot)
 		return 0;
 	struct fr_drop e = {};
 	if (!fr_drop_tuple(&e, skb))
+		return 0;
+	e.netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
+	u64 container = fr_drop_container(skb->sk, e.netns);
+	if (!fr_drop_watched(&e, skb, container))
 		return 0;
 	u64 now = bpf_ktime_get_ns();
 	slot->waiting++;
@@ -67,19 +97,11 @@ int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
 	struct fr_drop *out = fr_reserve(sizeof(*out), FR_DROP);
 	if (!out)
 		return 0;
-	u64 container = 0;
-	struct sock *sk = skb->sk;
-	if (sk && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_TIME_WAIT &&
-	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_NEW_SYN_RECV) {
-		struct cgroup *cgroup = fr_sock_cgroup(sk);
-		container = cgroup ? fr_container_of((u64)cgroup) : 0;
-	}
 	*out = e;
 	fr_head(&out->h, now, container, 0, FR_DROP);
 	out->location = (u64)location;
 	out->reason = reason;
 	out->count = slot->waiting;
-	out->netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
 	slot->waiting = 0;
 	slot->last = now;
 	fr_submit(out);

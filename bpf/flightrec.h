@@ -39,7 +39,7 @@ enum fr_role { FR_ROLE_UNKNOWN = 0, FR_SERVED = 1, FR_CALLED = 2 };
 
 enum fr_turn_flag {
 	FR_TURN_OPEN = 1,	/* not completed when reported */
-	FR_TURN_STREAM = 2,	/* three or more request bursts read before any answer: an upload or one-way stream */
+	FR_TURN_STREAM = 2,	/* upload or one-way stream: three or more bursts read before any answer, or sent over 10 ms after the first */
 	FR_TURN_ABORTED = 4,	/* the connection ended before an answer */
 	FR_TURN_UNREAD = 8,	/* open, and its first byte still waits in the receive queue */
 	FR_TURN_SENDING = 16,	/* open, and a send call is blocked in it */

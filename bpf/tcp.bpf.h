@@ -9,7 +9,7 @@ static __always_inline void fr_emit_state(struct sock *sk, struct fr_sock *st, u
 	__builtin_memset(e, 0, sizeof(*e));
 	fr_head(&e->h, now, st->container, st->id, FR_STATE);
 	e->duration = duration;
-	e->turns = st->turns;
+	e->turns = st->sequence;
 	e->syn_retries = st->syn_retries;
 	e->state_kind = kind;
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -154,4 +154,11 @@ SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(reset_received_tp, struct sock *sk)
 {
 	return fr_on_reset(sk, FR_RESET_RECEIVED);
+}
+
+/* No socket: an answer to a packet for none. Minisockets have no storage. */
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(reset_sent_tp, struct sock *sk)
+{
+	return sk ? fr_on_reset(sk, FR_RESET_SENT) : 0;
 }

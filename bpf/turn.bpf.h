@@ -37,7 +37,7 @@ static __always_inline int fr_on_woken(struct sock *sk)
 {
 	struct fr_sock *st = bpf_sk_storage_get(&sockets, sk, 0, 0);
 	if (st && st->watched)
-		fr_reader_woken(st, bpf_ktime_get_ns());
+		fr_reader_woken(sk, st, bpf_ktime_get_ns());
 	return 0;
 }
 

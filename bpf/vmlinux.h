@@ -110,6 +110,7 @@ struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	u32 rcv_nxt;
 	u32 write_seq;
+	u32 snd_una;
 	u32 srtt_us;
 	u32 total_retrans;
 	u32 chrono_start;
@@ -129,6 +130,7 @@ struct task_struct {
 	char comm[16];
 };
 struct net_device {
+	unsigned int flags;
 	possible_net_t nd_net;
 };
 struct sk_buff {
@@ -164,6 +166,6 @@ struct bpf_iter__task_file {
 
 #pragma clang attribute pop
 
-enum skb_drop_reason { SKB_DROP_REASON_NOT_SPECIFIED = 2 };
+enum skb_drop_reason { SKB_DROP_REASON_NOT_SPECIFIED = 2, SKB_DROP_REASON_QUEUE_PURGE = 3 };
 
 #endif

@@ -22,6 +22,13 @@ public func showJSON(_ incident: Incident, row: ListRow) throws -> String {
                 "container": .string(scope.container($0.container)),
             ]
         })
+    object["resets"] = .array(
+        evidence.resets.map {
+            [
+                "at": .time(evidence.wall($0.at)), "socket": .integer($0.socket),
+                "kind": .string($0.sent ? "sent" : "received"), "container": .string(scope.container($0.container)),
+            ]
+        })
     object["drops"] = .array(
         evidence.drops.map {
             [

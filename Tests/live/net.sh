@@ -1,0 +1,67 @@
+# Network namespaces of our own, recorders and their events, for the live tests of TCP.
+here=$(dirname "${BASH_SOURCE[0]}")
+declare -A recorder
+namespaces=()
+
+# namespace NAME: with loopback up; at the end of the test everything is removed by net_stop.
+namespace() {
+    ip netns add "$1"
+    namespaces+=("$1")
+    ip -n "$1" link set lo up
+}
+
+# pair A B: a veth pair between two namespaces, 10.89.0.1 and fd89::1 in A, …2 in B; no offloads, so that a segment is a
+# packet and the kernel's counters count what flightrec does.
+pair() {
+    ip link add va netns "$1" type veth peer name vb netns "$2"
+    local end
+    for end in "$1 va 1" "$2 vb 2"; do
+        set -- $end
+        ip -n "$1" addr add "10.89.0.$3/24" dev "$2"
+        ip -n "$1" addr add "fd89::$3/64" dev "$2" nodad
+        ip -n "$1" link set "$2" up gso_max_segs 1
+        ip netns exec "$1" ethtool -K "$2" tso off gso off gro off >/dev/null
+    done
+}
+
+# record NAME OPTION...: a recorder, armed on return. Captures in ./NAME, log in NAME.log.
+record() {
+    local name=$1
+    shift
+    "$flightrec" record --dir "$PWD/$name" "$@" 2>"$name.log" &
+    recorder[$name]=$!
+    for _ in $(seq 100); do grep -q armed "$name.log" && return; sleep 0.1; done
+    fail "no recorder: $(cat "$name.log")"
+}
+
+# stop NAME: ends it; every event must be accounted for.
+stop() {
+    kill -INT "${recorder[$1]}"
+    wait "${recorder[$1]}" || fail "the recorder: $(cat "$1.log")"
+    unset "recorder[$1]"
+    grep -q ' 0 lost, 0 unreadable, 0 unaccounted' "$1.log" || fail "the books: $(cat "$1.log")"
+}
+
+# events NAME [ID]: every event of a capture, of a snapshot made now without ID, as JSON; its show --json in NAME.show.json.
+events() {
+    local id=${2:-}
+    if [ -z "$id" ]; then
+        id=$("$flightrec" snapshot --dir "$PWD/$1")
+        for _ in $(seq 50); do [ -e "$1/$id.flightrec" ] && break; sleep 0.1; done
+    fi
+    "$flightrec" show "$id" --dir "$PWD/$1" --json >"$1.show.json"
+    COLUMNS=400 "$flightrec" show "$id" --dir "$PWD/$1" --events | python3 "$here/events.py" "$1.show.json"
+}
+
+# counter NAMESPACE NAME: the namespace's own count (nstat), TcpExtTCPTimeouts and so on.
+counter() { ip netns exec "$1" nstat -asz "$2" | awk -v name="$2" '$1 == name { print $2 }'; }
+
+net_stop() {
+    local name
+    for name in "${!recorder[@]}"; do kill "${recorder[$name]}" 2>/dev/null || true; done
+    for name in "${namespaces[@]}"; do
+        ip netns pids "$name" | xargs -r kill 2>/dev/null || true
+        ip netns del "$name" 2>/dev/null || true
+    done
+}
+trap net_stop EXIT
