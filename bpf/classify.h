@@ -122,7 +122,7 @@ static __always_inline bool fr_watched(struct sock *sk, struct fr_sock *st)
 /* State for a socket that has none yet: one older than the recorder when called from data paths. */
 static __noinline struct fr_sock *fr_adopt(struct sock *sk)
 {
-	struct fr_sock *st = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct fr_sock *st = fr_find_or_make(sk);
 	if (!st)
 		return 0;
 	if (st->generation)
@@ -141,7 +141,7 @@ static __always_inline u8 fr_role_by_listener(struct sock *sk)
 
 static __always_inline struct fr_sock *fr_state_or_old(struct sock *sk)
 {
-	struct fr_sock *st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct fr_sock *st = fr_find(sk);
 	if (st)
 		return st;
 	st = fr_adopt(sk);

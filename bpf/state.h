@@ -59,6 +59,24 @@ struct {
 	__type(value, struct fr_sock);
 } sockets SEC(".maps");
 
+/* The same state by socket address, for kernels where a rung is a kprobe: those may not use socket storage, and the
+ * state must be one for all hooks. Entries go when the connection closes; LRU, so that a missed close leaks nothing.
+ * Userspace sizes it: one entry where storage is used. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, u64);
+	__type(value, struct fr_sock);
+} sockets_by_address SEC(".maps");
+
+/* A new entry to copy from: 200 bytes of zeros are too many for the stack of a deep call. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct fr_sock);
+} blank SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 << 20);
@@ -122,6 +140,7 @@ struct {
 	__type(value, u8);
 } listeners SEC(".maps");
 
+const volatile bool fr_by_address = false;	/* state lives in sockets_by_address */
 const volatile bool fr_watch_host = false;	/* sockets outside containers too */
 const volatile bool fr_filter_ports = false;
 const volatile bool fr_filter_pids = false;
@@ -134,8 +153,51 @@ u32 fr_next_id = 0;
 u32 fr_generation = 1;	/* bumped by userspace when container_rule changes */
 u64 fr_open_floor_ns = 100000000;	/* walker reports open turns older than this */
 u64 fr_jiffy_ns = 4000000;	/* measured by userspace */
+u32 fr_walk_reset = 0;	/* the walker forgets open turns instead: hooks were off for a while */
 u64 fr_walk_jiffies = 0;
 u64 fr_walk_ktime = 0;
+
+/* A socket's state; NULL when it has none. */
+static __always_inline struct fr_sock *fr_find(struct sock *sk)
+{
+	if (!fr_by_address)
+		return bpf_sk_storage_get(&sockets, sk, 0, 0);
+	u64 key = (u64)sk;
+	return bpf_map_lookup_elem(&sockets_by_address, &key);
+}
+
+/* A socket's state, made when it has none; NULL without memory. */
+static __always_inline struct fr_sock *fr_find_or_make(struct sock *sk)
+{
+	if (!fr_by_address)
+		return bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	u64 key = (u64)sk;
+	struct fr_sock *st = bpf_map_lookup_elem(&sockets_by_address, &key);
+	if (st)
+		return st;
+	u32 zero = 0;
+	struct fr_sock *from = bpf_map_lookup_elem(&blank, &zero);
+	if (!from)
+		return 0;
+	bpf_map_update_elem(&sockets_by_address, &key, from, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&sockets_by_address, &key);
+}
+
+/* Storage dies with its socket; an entry by address must be told. */
+static __always_inline void fr_forget(struct sock *sk)
+{
+	u64 key = (u64)sk;
+	if (fr_by_address)
+		bpf_map_delete_elem(&sockets_by_address, &key);
+}
+
+static __always_inline struct tcp_sock *fr_tcp(struct sock *sk)
+{
+	return fr_by_address ? (struct tcp_sock *)sk : bpf_skc_to_tcp_sock(sk);
+}
+
+/* A kprobe's pointers may only be read through a helper; where they are trusted a load is cheaper. */
+#define FR_READ(from, field) (fr_by_address ? BPF_CORE_READ(from, field) : (from)->field)
 
 static __always_inline struct fr_counters *fr_count(void)
 {
@@ -149,9 +211,10 @@ static __always_inline void *fr_reserve(u64 size, u32 kind)
 	struct fr_counters *c = fr_count();
 	void *record = bpf_ringbuf_reserve(&ring, size, 0);
 	if (c && kind < FR_KINDS) {
-		c->emitted[kind]++;
+		/* Atomic: a softirq may interrupt a task's hook between load and store on this very CPU. */
+		__sync_fetch_and_add(&c->emitted[kind], 1);
 		if (!record)
-			c->lost[kind]++;
+			__sync_fetch_and_add(&c->lost[kind], 1);
 	}
 	return record;
 }

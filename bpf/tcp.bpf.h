@@ -12,11 +12,11 @@ static __always_inline void fr_emit_state(struct sock *sk, struct fr_sock *st, u
 	e->turns = st->sequence;
 	e->syn_retries = st->syn_retries;
 	e->state_kind = kind;
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp = fr_tcp(sk);
 	if (tp) {
 		e->sndbuf_wait = fr_chrono(tp, FR_CHRONO_SNDBUF) * fr_jiffy_ns;
 		e->rwnd_wait = fr_chrono(tp, FR_CHRONO_RWND) * fr_jiffy_ns;
-		e->retransmits = tp->total_retrans;
+		e->retransmits = FR_READ(tp, total_retrans);
 	}
 	fr_submit(e);
 }
@@ -30,12 +30,12 @@ static __always_inline void fr_note_listener(struct sock *sk)
 
 static __always_inline void fr_established(struct sock *sk, struct fr_sock *st, int from, u64 now)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp = fr_tcp(sk);
 	st->established = now;
 	st->role = from == TCP_SYN_SENT ? FR_CALLED : FR_SERVED;
 	if (tp) {
-		st->write_seq = tp->write_seq;
-		st->rcv_nxt = tp->rcv_nxt;
+		st->write_seq = FR_READ(tp, write_seq);
+		st->rcv_nxt = FR_READ(tp, rcv_nxt);
 	}
 	fr_emit_state(sk, st, now, FR_ESTABLISHED, st->connect_start ? now - st->connect_start : 0);
 }
@@ -66,9 +66,14 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 			fr_established(sk, st, from, now);
 		return 0;
 	}
-	st = bpf_sk_storage_get(&sockets, sk, 0, 0);
-	if (!st || !fr_watched(sk, st))
+	st = fr_find(sk);
+	if (!st)
 		return 0;
+	if (!fr_watched(sk, st)) {
+		if (to == TCP_CLOSE)
+			fr_forget(sk);
+		return 0;
+	}
 	/* A half-closed client (FIN_WAIT1 while it waits) still expects its answer. */
 	if (to == TCP_CLOSE || to == TCP_LAST_ACK || (to == TCP_FIN_WAIT1 && st->phase != FR_CALL && st->phase != FR_REQUEST))
 		fr_finish(sk, st, now);
@@ -76,16 +81,18 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 		fr_emit_state(sk, st, now, FR_CONNECT_FAILED, now - st->connect_start);
 	else if (to == TCP_CLOSE && from != TCP_LISTEN)
 		fr_emit_state(sk, st, now, FR_CLOSED, st->established ? now - st->established : 0);
+	if (to == TCP_CLOSE)
+		fr_forget(sk);
 	return 0;
 }
 
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(retransmit_tp, struct sock *sk)
 {
-	struct fr_sock *st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct fr_sock *st = fr_find(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp = fr_tcp(sk);
 	u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	u8 ca = tp ? BPF_CORE_READ_BITFIELD_PROBED(&tp->inet_conn, icsk_ca_state) : 0;
 	u8 kind = FR_RTX_TLP; /* outside recovery and loss only the tail loss probe sends again */
@@ -106,8 +113,8 @@ int BPF_PROG(retransmit_tp, struct sock *sk)
 	e->rtx_kind = kind;
 	e->ca_state = ca;
 	e->state = state;
-	e->rto_ms = tp ? tp->inet_conn.icsk_rto * (u32)(fr_jiffy_ns / 1000) / 1000 : 0;
-	e->backoff = tp ? tp->inet_conn.icsk_backoff : 0;
+	e->rto_ms = tp ? FR_READ(tp, inet_conn.icsk_rto) * (u32)(fr_jiffy_ns / 1000) / 1000 : 0;
+	e->backoff = tp ? FR_READ(tp, inet_conn.icsk_backoff) : 0;
 	fr_submit(e);
 	return 0;
 }
@@ -136,7 +143,7 @@ int BPF_PROG(synack_tp, struct sock *sk, struct request_sock *req)
 
 static __always_inline int fr_on_reset(struct sock *sk, u32 kind)
 {
-	struct fr_sock *st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct fr_sock *st = fr_find(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
 	fr_announce(sk, st);

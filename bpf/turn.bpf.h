@@ -1,16 +1,16 @@
 /* Probe family: turns. Each hook is a few lines over turn.h; tp_btf first, fentry where a kernel lacks the tracepoint. */
 
 /* tcp_rcv_established also sees pure ACKs: only a segment longer than its own header carries data. */
-static __always_inline u32 fr_payload(const struct sk_buff *skb)
+static __always_inline u32 fr_payload(struct sk_buff *skb)
 {
 	u8 offset = 0;
-	if (bpf_probe_read_kernel(&offset, 1, skb->data + 12))
+	if (bpf_probe_read_kernel(&offset, 1, FR_READ(skb, data) + 12))
 		return 0;
-	u32 header = (offset >> 4) * 4;
-	return skb->len > header ? skb->len - header : 0;
+	u32 header = (offset >> 4) * 4, length = FR_READ(skb, len);
+	return length > header ? length - header : 0;
 }
 
-static __always_inline int fr_on_data(struct sock *sk, const struct sk_buff *skb)
+static __always_inline int fr_on_data(struct sock *sk, struct sk_buff *skb)
 {
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
@@ -22,7 +22,7 @@ static __always_inline int fr_on_data(struct sock *sk, const struct sk_buff *skb
 }
 
 SEC("tp_btf/tcp_probe")
-int BPF_PROG(data_tp, struct sock *sk, const struct sk_buff *skb)
+int BPF_PROG(data_tp, struct sock *sk, struct sk_buff *skb)
 {
 	return fr_on_data(sk, skb);
 }
@@ -33,9 +33,15 @@ int BPF_PROG(data_fentry, struct sock *sk, struct sk_buff *skb)
 	return fr_on_data(sk, skb);
 }
 
+SEC("?kprobe/tcp_rcv_established")
+int BPF_KPROBE(data_kprobe, struct sock *sk, struct sk_buff *skb)
+{
+	return fr_on_data(sk, skb);
+}
+
 static __always_inline int fr_on_woken(struct sock *sk)
 {
-	struct fr_sock *st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct fr_sock *st = fr_find(sk);
 	if (st && st->watched)
 		fr_reader_woken(sk, st, bpf_ktime_get_ns());
 	return 0;
@@ -49,6 +55,12 @@ int BPF_PROG(woken_tp, struct sock *sk)
 
 SEC("?fentry/sock_def_readable")
 int BPF_PROG(woken_fentry, struct sock *sk)
+{
+	return fr_on_woken(sk);
+}
+
+SEC("?kprobe/sock_def_readable")
+int BPF_KPROBE(woken_kprobe, struct sock *sk)
 {
 	return fr_on_woken(sk);
 }
@@ -80,6 +92,12 @@ int BPF_PROG(read_fentry, struct sock *sk)
 	return fr_on_read(sk);
 }
 
+SEC("?kprobe/tcp_rcv_space_adjust")
+int BPF_KPROBE(read_kprobe, struct sock *sk)
+{
+	return fr_on_read(sk);
+}
+
 static __always_inline int fr_on_send(struct sock *sk)
 {
 	struct fr_sock *st = fr_state_or_old(sk);
@@ -107,9 +125,28 @@ int BPF_PROG(send_fentry, struct sock *sk)
 	return fr_on_send(sk);
 }
 
+SEC("?kprobe/tcp_sendmsg_locked")
+int BPF_KPROBE(send_kprobe, struct sock *sk)
+{
+	return fr_on_send(sk);
+}
+
+/* Up to 6.4 sendfile and splice hand pages to TCP past tcp_sendmsg_locked; since 6.5 they go through it. */
+SEC("?fentry/tcp_sendpage")
+int BPF_PROG(sendpage_fentry, struct sock *sk)
+{
+	return fr_on_send(sk);
+}
+
+SEC("?kprobe/tcp_sendpage")
+int BPF_KPROBE(sendpage_kprobe, struct sock *sk)
+{
+	return fr_on_send(sk);
+}
+
 static __always_inline int fr_on_sent(struct sock *sk, int bytes)
 {
-	struct fr_sock *st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct fr_sock *st = fr_find(sk);
 	if (st && st->watched)
 		fr_sent(st, bpf_ktime_get_ns(), bytes);
 	return 0;
@@ -125,4 +162,62 @@ SEC("?fexit/tcp_sendmsg")
 int BPF_PROG(sent_fexit, struct sock *sk, struct msghdr *msg, unsigned long size, int bytes)
 {
 	return fr_on_sent(sk, bytes);
+}
+
+SEC("?fexit/tcp_sendpage")
+int BPF_PROG(sentpage_fexit, struct sock *sk, struct page *page, int offset, unsigned long size, int flags, int bytes)
+{
+	return fr_on_sent(sk, bytes);
+}
+
+/* A kretprobe has no arguments: the socket each thread is sending on. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, u64);
+} senders SEC(".maps");
+
+static __always_inline int fr_sender_enters(struct sock *sk)
+{
+	struct fr_sock *st = fr_find(sk);
+	u64 thread = bpf_get_current_pid_tgid(), address = (u64)sk;
+	if (st && st->watched)
+		bpf_map_update_elem(&senders, &thread, &address, BPF_ANY);
+	return 0;
+}
+
+static __always_inline int fr_sender_leaves(int bytes)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	u64 *address = bpf_map_lookup_elem(&senders, &thread);
+	if (!address)
+		return 0;
+	fr_on_sent((struct sock *)*address, bytes);
+	bpf_map_delete_elem(&senders, &thread);
+	return 0;
+}
+
+SEC("?kprobe/tcp_sendmsg")
+int BPF_KPROBE(sending_kprobe, struct sock *sk)
+{
+	return fr_sender_enters(sk);
+}
+
+SEC("?kretprobe/tcp_sendmsg")
+int BPF_KRETPROBE(sent_kretprobe, int bytes)
+{
+	return fr_sender_leaves(bytes);
+}
+
+SEC("?kprobe/tcp_sendpage")
+int BPF_KPROBE(sendingpage_kprobe, struct sock *sk)
+{
+	return fr_sender_enters(sk);
+}
+
+SEC("?kretprobe/tcp_sendpage")
+int BPF_KRETPROBE(sentpage_kretprobe, int bytes)
+{
+	return fr_sender_leaves(bytes);
 }

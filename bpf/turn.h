@@ -8,9 +8,9 @@
 /* tcp_sock.chrono_stat counts jiffies; the chronograph that runs now is not in it yet. */
 static __always_inline u32 fr_chrono(struct tcp_sock *tp, u32 index)
 {
-	u32 stat = tp->chrono_stat[index];
+	u32 stat = FR_READ(tp, chrono_stat[index]);
 	if (BPF_CORE_READ_BITFIELD_PROBED(tp, chrono_type) == index + 1)
-		stat += (u32)bpf_jiffies64() - tp->chrono_start;
+		stat += (u32)bpf_jiffies64() - FR_READ(tp, chrono_start);
 	return stat;
 }
 #define FR_CHRONO_RWND 1
@@ -27,7 +27,7 @@ static __always_inline void fr_begin(struct sock *sk, struct fr_sock *st, u64 st
 	st->bursts = 0;
 	st->sequence++;
 	st->phase = phase;
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp = fr_tcp(sk);
 	if (tp) {
 		st->sndbuf_at = fr_chrono(tp, FR_CHRONO_SNDBUF);
 		st->rwnd_at = fr_chrono(tp, FR_CHRONO_RWND);
@@ -53,11 +53,11 @@ static __always_inline void fr_fill(struct fr_turn *e, struct sock *sk, struct f
 	e->retransmits = st->retransmits;
 	e->role = st->role;
 	e->flags = flags | (st->bursts >= 3 ? FR_TURN_STREAM : 0) | (st->sequence == 1 ? FR_TURN_FIRST : 0);
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp = fr_tcp(sk);
 	if (tp) {
 		e->sndbuf_wait = (fr_chrono(tp, FR_CHRONO_SNDBUF) - st->sndbuf_at) * fr_jiffy_ns;
 		e->rwnd_wait = (fr_chrono(tp, FR_CHRONO_RWND) - st->rwnd_at) * fr_jiffy_ns;
-		e->srtt_us = tp->srtt_us >> 3;
+		e->srtt_us = FR_READ(tp, srtt_us) >> 3;
 	}
 }
 
@@ -115,8 +115,8 @@ static __always_inline void fr_rest(struct sock *sk, struct fr_sock *st, u64 end
 /* Whether the peer has acknowledged all that was ever written. */
 static __always_inline bool fr_drained(struct sock *sk)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	return tp && tp->write_seq == tp->snd_una;
+	struct tcp_sock *tp = fr_tcp(sk);
+	return tp && FR_READ(tp, write_seq) == FR_READ(tp, snd_una);
 }
 
 static __always_inline void fr_data_arrived(struct sock *sk, struct fr_sock *st, u64 now, u32 bytes)

@@ -144,6 +144,15 @@ struct sk_buff {
 	unsigned char *data;
 };
 struct msghdr;
+struct page;
+/* What a kprobe's arguments are read from. */
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+};
+struct user_pt_regs {
+	u64 regs[31];
+	u64 sp, pc, pstate;
+};
 struct bpf_map;
 struct seq_file;
 struct bpf_iter_meta {
@@ -155,6 +164,12 @@ struct bpf_iter__bpf_sk_storage_map {
 	struct bpf_iter_meta *meta;
 	struct bpf_map *map;
 	struct sock *sk;
+	void *value;
+};
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
 	void *value;
 };
 struct bpf_iter__task_file {

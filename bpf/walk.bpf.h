@@ -2,16 +2,19 @@
 
 /* Finds turns still open past the floor, so that a hung request fires before its history expires, and reports turns that
  * ended with no further traffic to close them. Only the claim is written here: the socket's own path owns the rest. */
-SEC("iter/bpf_sk_storage_map")
-int walk_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct fr_sock *st)
 {
-	struct sock *sk = ctx->sk;
-	struct fr_sock *st = ctx->value;
 	u64 now = bpf_ktime_get_ns();
 	fr_walk_jiffies = bpf_jiffies64();
 	fr_walk_ktime = now;
 	if (!sk || !st || !st->watched || st->pid_rejected)
 		return 0;
+	if (fr_walk_reset) { /* nothing is attached: this is the only writer */
+		st->phase = FR_IDLE;
+		st->claimed = st->sequence;
+		st->next_first = st->sending = 0;
+		return 0;
+	}
 	u8 phase = st->phase;
 	u64 next = st->next_first;
 	bool unread = phase == FR_RESPONSE && next;
@@ -51,8 +54,23 @@ int walk_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
 		open.flags |= FR_TURN_SENDING;
 	fr_announce(sk, st);
 	fr_head(&open.h, now, st->container, st->id, FR_OPEN);
-	bpf_seq_write(ctx->meta->seq, &open, sizeof(open));
+	bpf_seq_write(seq, &open, sizeof(open));
 	return 0;
+}
+
+SEC("?iter/bpf_sk_storage_map")
+int walk_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	return fr_walk(ctx->meta->seq, ctx->sk, ctx->value);
+}
+
+SEC("?iter/bpf_map_elem")
+int walk_addresses(struct bpf_iter__bpf_map_elem *ctx)
+{
+	u64 *address = ctx->key;
+	if (!address)
+		return 0; /* the iterator's last call, past the end */
+	return fr_walk(ctx->meta->seq, (struct sock *)*address, ctx->value);
 }
 
 /* First pass over every process's sockets: who listens. */
@@ -91,7 +109,7 @@ int walk_connections(struct bpf_iter__task_file *ctx)
 	if ((family != AF_INET && family != AF_INET6) || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP ||
 	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_ESTABLISHED)
 		return 0;
-	struct fr_sock *st = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct fr_sock *st = fr_find_or_make(sk);
 	if (!st || st->owned)
 		return 0;
 	if (!st->generation) {

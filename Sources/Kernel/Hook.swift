@@ -2,14 +2,22 @@
 ///
 /// A rung is chosen by asking the kernel (its BTF, then a trial load), never by version number.
 public struct Hook: Sendable {
-    /// One way to attach.
-    struct Rung: Sendable {
-        /// The BPF program's name in the object.
-        var program: String
-        /// `tp_btf`, `fentry`, `fexit` or `iter`.
+    /// One BPF program of the object.
+    struct Program: Sendable {
+        var name: String
+        /// Its section's type: `tp_btf`, `fentry`, `fexit`, `kprobe`, `kretprobe` or `iter`.
         var type: String
-        /// Kernel tracepoint or function it needs; `nil`: nothing to look up.
-        var target: String?
+        /// Kernel tracepoint, function or iterator it needs.
+        var target: String
+    }
+
+    /// One way to learn it; all its programs or none.
+    struct Rung: Sendable {
+        var type: RungType
+        var programs: [Program]
+
+        /// `tp_btf/tcp_probe`.
+        var title: String { programs.map { "\($0.type)/\($0.target)" }.joined(separator: " + ") }
     }
 
     public var name: String
@@ -17,74 +25,105 @@ public struct Hook: Sendable {
     public var loss: String
     /// The recorder can't do its work without it.
     public var essential: Bool
+    /// A kernel function; kernels without it have no need of this hook.
+    var onlyWith: String?
     var rungs: [Rung]
 
-    private init(_ name: String, essential: Bool = false, without loss: String, _ rungs: [Rung]) {
+    private init(
+        _ name: String, essential: Bool = false, onlyWith: String? = nil, without loss: String, _ rungs: Rung...
+    ) {
         self.name = name
         self.loss = loss
         self.essential = essential
+        self.onlyWith = onlyWith
         self.rungs = rungs
     }
 
     private static func tracepoint(_ program: String, _ target: String) -> Rung {
-        Rung(program: program, type: "tp_btf", target: target)
+        Rung(type: .tracepoint, programs: [Program(name: program, type: "tp_btf", target: target)])
     }
-    private static func function(_ program: String, _ type: String, _ target: String) -> Rung {
-        Rung(program: program, type: type, target: target)
+    private static func fentry(_ program: String, _ target: String) -> Rung {
+        Rung(type: .function, programs: [Program(name: program, type: "fentry", target: target)])
+    }
+    private static func fexit(_ program: String, _ target: String) -> Rung {
+        Rung(type: .function, programs: [Program(name: program, type: "fexit", target: target)])
+    }
+    private static func kprobe(_ program: String, _ target: String) -> Rung {
+        Rung(type: .kprobe, programs: [Program(name: program, type: "kprobe", target: target)])
+    }
+    /// A kretprobe sees no arguments: a kprobe on the same function leaves it the socket.
+    private static func kretprobe(_ enter: String, _ leave: String, _ target: String) -> Rung {
+        Rung(
+            type: .kprobe,
+            programs: [
+                Program(name: enter, type: "kprobe", target: target),
+                Program(name: leave, type: "kretprobe", target: target),
+            ])
+    }
+    private static func iterator(_ program: String, _ target: String) -> Rung {
+        Rung(type: .iterator, programs: [Program(name: program, type: "iter", target: target)])
     }
 
     static let all: [Hook] = [
         Hook(
             "data", essential: true, without: "arrival of data: no turns",
-            [
-                tracepoint("data_tp", "tcp_probe"),
-                function("data_fentry", "fentry", "tcp_rcv_established"),
-            ]),
+            tracepoint("data_tp", "tcp_probe"), fentry("data_fentry", "tcp_rcv_established"),
+            kprobe("data_kprobe", "tcp_rcv_established")),
         Hook(
             "woken", without: "when the reader was woken: TCP stack and receive queue are one stage",
-            [
-                tracepoint("woken_tp", "sk_data_ready"),
-                function("woken_fentry", "fentry", "sock_def_readable"),
-            ]),
+            tracepoint("woken_tp", "sk_data_ready"), fentry("woken_fentry", "sock_def_readable"),
+            kprobe("woken_kprobe", "sock_def_readable")),
         Hook(
             "read", essential: true, without: "when the application reads: no turns",
-            [
-                tracepoint("read_tp", "tcp_rcv_space_adjust"),
-                function("read_fentry", "fentry", "tcp_rcv_space_adjust"),
-            ]),
+            tracepoint("read_tp", "tcp_rcv_space_adjust"), fentry("read_fentry", "tcp_rcv_space_adjust"),
+            kprobe("read_kprobe", "tcp_rcv_space_adjust")),
         Hook(
             "send", essential: true, without: "when the application sends: no turns",
-            [
-                tracepoint("send_tp", "tcp_sendmsg_locked"),
-                function("send_fentry", "fentry", "tcp_sendmsg_locked"),
-            ]),
+            tracepoint("send_tp", "tcp_sendmsg_locked"), fentry("send_fentry", "tcp_sendmsg_locked"),
+            kprobe("send_kprobe", "tcp_sendmsg_locked")),
+        Hook(
+            "sendpage", onlyWith: "tcp_sendpage", without: "what is sent by sendfile or splice",
+            fentry("sendpage_fentry", "tcp_sendpage"), kprobe("sendpage_kprobe", "tcp_sendpage")),
         Hook(
             "sent", without: "when a send returns: the end of a response is its last send's start",
-            [
-                tracepoint("sent_tp", "sock_send_length"),
-                function("sent_fexit", "fexit", "tcp_sendmsg"),
-            ]),
+            tracepoint("sent_tp", "sock_send_length"), fexit("sent_fexit", "tcp_sendmsg"),
+            kretprobe("sending_kprobe", "sent_kretprobe", "tcp_sendmsg")),
+        Hook(
+            "sentpage", onlyWith: "tcp_sendpage", without: "when a sendfile returns",
+            fexit("sentpage_fexit", "tcp_sendpage"),
+            kretprobe("sendingpage_kprobe", "sentpage_kretprobe", "tcp_sendpage")),
         Hook(
             "state", without: "connects, closes and time in ESTABLISHED; roles come from listeners alone",
-            [tracepoint("state_tp", "inet_sock_set_state")]),
-        Hook("retransmit", without: "retransmits", [tracepoint("retransmit_tp", "tcp_retransmit_skb")]),
-        Hook("synack", without: "SYN-ACK retransmits", [tracepoint("synack_tp", "tcp_retransmit_synack")]),
-        Hook("reset", without: "resets received", [tracepoint("reset_received_tp", "tcp_receive_reset")]),
-        Hook("reset-sent", without: "resets sent", [tracepoint("reset_sent_tp", "tcp_send_reset")]),
-        Hook("drop", without: "dropped packets and their reasons", [tracepoint("drop_tp", "kfree_skb")]),
-        Hook("softirq-raise", without: "late softirqs", [tracepoint("softirq_raise_tp", "softirq_raise")]),
-        Hook("softirq-entry", without: "softirq timing", [tracepoint("softirq_entry_tp", "softirq_entry")]),
-        Hook("softirq-exit", without: "softirq timing", [tracepoint("softirq_exit_tp", "softirq_exit")]),
+            tracepoint("state_tp", "inet_sock_set_state")),
+        Hook("retransmit", without: "retransmits", tracepoint("retransmit_tp", "tcp_retransmit_skb")),
+        Hook("synack", without: "SYN-ACK retransmits", tracepoint("synack_tp", "tcp_retransmit_synack")),
+        Hook("reset", without: "resets received", tracepoint("reset_received_tp", "tcp_receive_reset")),
+        Hook("reset-sent", without: "resets sent", tracepoint("reset_sent_tp", "tcp_send_reset")),
+        Hook("drop", without: "dropped packets and their reasons", tracepoint("drop_tp", "kfree_skb")),
+        Hook("softirq-raise", without: "late softirqs", tracepoint("softirq_raise_tp", "softirq_raise")),
+        Hook("softirq-entry", without: "softirq timing", tracepoint("softirq_entry_tp", "softirq_entry")),
+        Hook("softirq-exit", without: "softirq timing", tracepoint("softirq_exit_tp", "softirq_exit")),
         Hook(
             "walk-open", without: "turns in flight: a hung request fires only when it ends",
-            [Rung(program: "walk_sockets", type: "iter", target: "bpf_iter_bpf_sk_storage_map")]),
+            iterator("walk_sockets", "bpf_iter_bpf_sk_storage_map")),
         Hook(
             "walk-listeners", without: "roles of connections older than the recorder",
-            [Rung(program: "walk_listeners", type: "iter", target: "bpf_iter_task_file")]),
+            iterator("walk_listeners", "bpf_iter_task_file")),
         Hook(
             "walk-connections", without: "owners of connections older than the recorder",
-            [Rung(program: "walk_connections", type: "iter", target: "bpf_iter_task_file")]),
+            iterator("walk_connections", "bpf_iter_task_file")),
     ]
+
+    /// Where state lives by address, the walker of open turns walks that map.
+    static let walkByAddress = iterator("walk_addresses", "bpf_iter_bpf_map_elem")
+}
+
+/// Kinds of rungs, best first.
+public enum RungType: String, Sendable, CaseIterable {
+    case tracepoint = "tp_btf"
+    case function = "fentry"
+    case kprobe
+    case iterator = "iter"
 }
 
 /// What became of a hook on this host.

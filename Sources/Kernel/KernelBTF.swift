@@ -23,10 +23,9 @@ struct KernelBTF: ~Copyable {
         btf__find_by_name_kind(btf, name, FLIGHTREC_BTF_KIND_FUNC) > 0
     }
 
-    /// Whether a rung's target exists here.
-    func has(_ rung: Hook.Rung) -> Bool {
-        guard let target = rung.target else { return true }
-        return rung.type == "tp_btf" ? has(tracepoint: target) : has(function: target)
+    /// Whether a program's target exists here.
+    func has(_ program: Hook.Program) -> Bool {
+        program.type == "tp_btf" ? has(tracepoint: program.target) : has(function: program.target)
     }
 
     /// Value → name of an enum, `SKB_DROP_REASON_NO_SOCKET` and so on; empty when the kernel lacks it.

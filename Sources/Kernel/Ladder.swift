@@ -1,62 +1,112 @@
 import CLibBPF
 import Glibc
 
-/// Chooses a rung for every hook: what BTF offers, then what the kernel accepts in a trial load.
+/// Chooses a rung for every hook: what BTF offers, then what the kernel accepts in a trial load and attach.
 struct Ladder {
-    /// Hook name → rung taken.
-    private(set) var taken: [String: Hook.Rung] = [:]
-    private(set) var refused: [String: String] = [:]
-
-    var programs: Set<String> { Set(taken.values.map(\.program)) }
+    /// Hooks this kernel has a need of.
+    let hooks: [Hook]
+    /// Hook name → rungs left to try, best first.
+    private var left: [String: [Hook.Rung]] = [:]
+    /// Hook name → why its last rung was refused.
+    private var refused: [String: String] = [:]
+    private let forcedByAddress: Bool
 
     /// Rungs BTF knows; nothing is loaded yet.
-    init(btf: borrowing KernelBTF) {
+    init(btf: borrowing KernelBTF, debug: ProbeDebug) {
+        forcedByAddress = debug.stateByAddress
+        var needed: [Hook] = []
         for hook in Hook.all {
-            if let rung = hook.rungs.first(where: { btf.has($0) }) {
-                taken[hook.name] = rung
-            } else {
-                refused[hook.name] = "not in this kernel: " + hook.rungs.compactMap(\.target).joined(separator: ", ")
+            if let function = hook.onlyWith, !btf.has(function: function) { continue }
+            needed.append(hook)
+            var rungs = hook.rungs
+            if let only = debug.rung, rungs.contains(where: { $0.type == only }) { rungs.removeAll { $0.type != only } }
+            left[hook.name] = rungs.filter { $0.programs.allSatisfy { btf.has($0) } }
+            if left[hook.name]?.isEmpty ?? true {
+                refused[hook.name] = "not in this kernel: " + rungs.map(\.title).joined(separator: ", ")
             }
         }
+        hooks = needed
+    }
+
+    /// Kprobes may not touch socket storage, and all hooks share one state.
+    var byAddress: Bool { forcedByAddress || left.values.contains { $0.first?.type == .kprobe } }
+
+    /// The rung a hook stands on; `nil` when none is left.
+    func rung(_ hook: String) -> Hook.Rung? {
+        guard let rung = left[hook]?.first else { return nil }
+        return hook == "walk-open" && byAddress ? Hook.walkByAddress : rung
+    }
+
+    var programs: Set<String> { Set(hooks.flatMap { rung($0.name)?.programs.map(\.name) ?? [] }) }
+
+    /// Steps down from the rung a hook stands on.
+    mutating func refuse(_ hook: String, because reason: String) {
+        guard let rungs = left[hook], !rungs.isEmpty else { return }
+        left[hook] = Array(rungs.dropFirst())
+        refused[hook] = reason
     }
 
     /// After a failed load of them all: tries each alone, and steps down where one is refused.
-    mutating func tryEach(btf: borrowing KernelBTF) {
-        for hook in Hook.all {
-            taken[hook.name] = nil
-            for rung in hook.rungs where btf.has(rung) {
+    mutating func tryEach() {
+        for hook in hooks {
+            while let rung = rung(hook.name) {
                 do throws(KernelError) {
-                    let trial = try ProbeObject(programs: [rung.program])
+                    let trial = try ProbeObject(
+                        programs: Set(rung.programs.map(\.name)), byAddress: byAddress || rung.type == .kprobe)
                     try trial.load()
-                    taken[hook.name] = rung
-                    refused[hook.name] = nil
                     break
+                } catch .privilege {
+                    refuse(hook.name, because: "\(rung.title): the kernel refuses programs of this type (EPERM)")
                 } catch {
-                    refused[hook.name] = error.description
+                    refuse(hook.name, because: error.description)
                 }
             }
         }
     }
 
-    /// A rung that loaded but would not attach.
-    mutating func drop(_ hook: String, because reason: String) {
-        taken[hook] = nil
-        refused[hook] = reason
-    }
-
     var status: [HookStatus] {
-        Hook.all.map { hook in
-            let rung = taken[hook.name]
+        hooks.map { hook in
+            let rung = rung(hook.name)
             return HookStatus(
-                hook: hook.name, rung: rung.map { "\($0.type)/\($0.target ?? $0.program)" }, essential: hook.essential,
-                loss: rung == nil ? hook.loss : nil, reason: rung == nil ? refused[hook.name] : nil)
+                hook: hook.name, rung: rung?.title, essential: hook.essential, loss: rung == nil ? hook.loss : nil,
+                reason: rung == nil ? refused[hook.name] : nil)
         }
     }
 
     /// Throws when what is left can't make turns.
     func checkUseful() throws(KernelError) {
-        for hook in Hook.all where hook.essential && taken[hook.name] == nil {
+        for hook in hooks where hook.essential && rung(hook.name) == nil {
             throw .unsupported("hook \(hook.name) can't attach (\(refused[hook.name] ?? "no rung")): \(hook.loss)")
+        }
+    }
+}
+
+/// Ways to make a kernel take another path than it would, to test that path.
+public struct ProbeDebug: Sendable, Equatable {
+    /// Where a hook has a rung of this type, no other.
+    public var rung: RungType?
+    /// Keep sockets' state in a map by address although no hook is a kprobe.
+    public var stateByAddress: Bool
+
+    public init(rung: RungType? = nil, stateByAddress: Bool = false) {
+        self.rung = rung
+        self.stateByAddress = stateByAddress
+    }
+
+    /// From `FLIGHTREC_RUNG` (`tp_btf`, `fentry`, `kprobe`) and `FLIGHTREC_STATE` (`address`); throws on other values.
+    public init(environment: [String: String]) throws(KernelError) {
+        self.init()
+        if let name = environment["FLIGHTREC_RUNG"] {
+            guard let rung = RungType(rawValue: name) else {
+                throw .failed(operation: "FLIGHTREC_RUNG=\(name) (tp_btf, fentry or kprobe)", errno: EINVAL, log: "")
+            }
+            self.rung = rung
+        }
+        if let state = environment["FLIGHTREC_STATE"] {
+            guard state == "address" else {
+                throw .failed(operation: "FLIGHTREC_STATE=\(state) (only `address`)", errno: EINVAL, log: "")
+            }
+            stateByAddress = true
         }
     }
 }

@@ -2,12 +2,19 @@ import BPFObject
 import CLibBPF
 import Glibc
 
-/// An opened BPF object: knows which program of each hook to load, and loads.
+/// An opened BPF object with some of its programs selected, and what of it is attached.
 struct ProbeObject: ~Copyable {
     let object: OpaquePointer
+    /// Hook name → the links of its rung.
+    private var links: [String: [OpaquePointer]] = [:]
+
+    /// Sockets whose state can be held by address: 16 times fewer than 2^20, at 200 bytes each 14 MB of kernel memory.
+    private static let addresses: UInt32 = 65536
 
     /// Opens the embedded object with only `programs` selected.
-    init(programs: Set<String>) throws(KernelError) {
+    ///
+    /// `byAddress`: sockets' state lives in a map by address, for kprobes, instead of in socket storage.
+    init(programs: Set<String>, byAddress: Bool) throws(KernelError) {
         LibBPFLog.install()
         guard let object = bpf_object__open_mem(flightrec_bpf_object_data, Int(flightrec_bpf_object_size), nil) else {
             throw .failed(operation: "opening the BPF object", errno: errno, log: LibBPFLog.take())
@@ -19,9 +26,66 @@ struct ProbeObject: ~Copyable {
             bpf_program__set_autoload(current, programs.contains(name))
             program = bpf_object__next_program(object, current)
         }
+        if byAddress {
+            Globals(object: object).set("fr_by_address", true)
+            if let map = bpf_object__find_map_by_name(object, "sockets_by_address") {
+                bpf_map__set_max_entries(map, Self.addresses)
+            }
+        }
     }
 
-    deinit { bpf_object__close(object) }
+    deinit {
+        for link in links.values.joined() { bpf_link__destroy(link) }
+        bpf_object__close(object)
+    }
+
+    func isAttached(_ hook: String) -> Bool { links[hook] != nil }
+
+    /// Attaches all programs of a rung, or none: then the errno is thrown.
+    mutating func attach(_ rung: Hook.Rung, of hook: String) throws(KernelError) {
+        guard links[hook] == nil else { return }
+        var made: [OpaquePointer] = []
+        for program in rung.programs {
+            guard let link = bpf_program__attach(try self.program(program.name)) else {
+                let code = errno
+                for link in made { bpf_link__destroy(link) }
+                throw .failed(operation: "attaching \(program.type)/\(program.target)", errno: code, log: "")
+            }
+            made.append(link)
+        }
+        links[hook] = made
+    }
+
+    /// Lets go of every hook.
+    mutating func detach() {
+        for link in links.values.joined() { bpf_link__destroy(link) }
+        links.removeAll()
+    }
+
+    /// The iterator's link, attached at its first use. `overMap`: the map it walks, if it is one that walks maps.
+    mutating func iterator(_ program: String, of hook: String, overMap map: String?) throws(KernelError)
+        -> OpaquePointer
+    {
+        if let link = links[hook]?.first { return link }
+        var info = bpf_iter_link_info()
+        var options = bpf_iter_attach_opts()
+        // Up to the last field: libbpf refuses non-zero bytes behind it, and Swift leaves padding as it is.
+        options.sz = (MemoryLayout<bpf_iter_attach_opts>.offset(of: \.link_info_len) ?? 16) + 4
+        if let map { info.map.map_fd = UInt32(try self.map(map)) }
+        let handle = try self.program(program)
+        let link = withUnsafeMutablePointer(to: &info) { pointer -> OpaquePointer? in
+            if map != nil {
+                options.link_info = pointer
+                options.link_info_len = UInt32(MemoryLayout<bpf_iter_link_info>.size)
+            }
+            return bpf_program__attach_iter(handle, &options)
+        }
+        guard let link else {
+            throw .failed(operation: "attaching iterator \(program)", errno: errno, log: LibBPFLog.take())
+        }
+        links[hook] = [link]
+        return link
+    }
 
     /// Loads maps and programs. `.privilege` when the kernel says EPERM or EACCES before the verifier ran.
     borrowing func load() throws(KernelError) {

@@ -21,10 +21,9 @@ public struct ProbeFilter: Sendable, Equatable {
 
 /// The attached probes. Owned by one thread: the pump.
 public final class Probes {
-    let object: ProbeObject
+    var object: ProbeObject
     let globals: Globals
     private var ladder: Ladder
-    private var links: [String: OpaquePointer] = [:]
     private var ring: OpaquePointer?
     private let sink = RingSink()
     var firstJiffies: (jiffies: UInt64, ktime: UInt64)?
@@ -32,50 +31,83 @@ public final class Probes {
     public let dropReasons: [UInt32: String]
 
     /// Loads and attaches everything this kernel can carry. Errors: see `KernelError`.
-    public init(filter: ProbeFilter) throws(KernelError) {
+    public init(filter: ProbeFilter, debug: ProbeDebug = ProbeDebug()) throws(KernelError) {
         LibBPFLog.install()
         let btf = try KernelBTF()
         dropReasons = btf.enumNames("skb_drop_reason", dropping: "SKB_DROP_REASON_")
-        var ladder = Ladder(btf: btf)
-        do throws(KernelError) {
-            object = try Self.load(ladder.programs, filter)
-        } catch .privilege(let what) {
-            throw .privilege(what)
-        } catch {
-            ladder.tryEach(btf: btf)
-            try ladder.checkUseful()
-            object = try Self.load(ladder.programs, filter)
-        }
-        self.ladder = ladder
+        ladder = Ladder(btf: btf, debug: debug)
+        object = try Self.settle(&ladder, filter)
         globals = Globals(object: object.object)
-        try apply(filter)
         try openRing()
-        try attach()
     }
 
     deinit {
-        for link in links.values { bpf_link__destroy(link) }
+        object.detach()
         if let ring { ring_buffer__free(ring) }
     }
 
-    /// Lets go of every hook; what is in the ring can still be drained.
-    public func detach() {
-        for link in links.values { bpf_link__destroy(link) }
-        links.removeAll()
+    /// Loads and attaches, stepping down the ladder until the kernel takes it all.
+    private static func settle(_ ladder: inout Ladder, _ filter: ProbeFilter) throws(KernelError) -> ProbeObject {
+        while true {
+            try ladder.checkUseful()
+            var object: ProbeObject
+            do throws(KernelError) {
+                object = try load(ladder, filter)
+            } catch {
+                let may = Capabilities()
+                // EPERM is also how a kernel refuses a type of program to everyone: only without the capabilities is it ours.
+                if case .privilege = error, !may.bpf || !may.perfmon { throw error }
+                ladder.tryEach()
+                try ladder.checkUseful()
+                object = try load(ladder, filter)
+            }
+            if attach(&object, &ladder) { return object }
+        }
     }
 
-    public var status: [HookStatus] { ladder.status }
-
-    private static func load(_ programs: Set<String>, _ filter: ProbeFilter) throws(KernelError) -> ProbeObject {
-        let object = try ProbeObject(programs: programs)
+    private static func load(_ ladder: Ladder, _ filter: ProbeFilter) throws(KernelError) -> ProbeObject {
+        let object = try ProbeObject(programs: ladder.programs, byAddress: ladder.byAddress)
         let globals = Globals(object: object.object)
         globals.set("fr_watch_host", filter.host)
         globals.set("fr_filter_ports", !filter.ports.isEmpty)
         globals.set("fr_filter_pids", !filter.pids.isEmpty)
         globals.set("fr_host_netns", hostNetns())
         try object.load()
+        for port in filter.ports { try put(object, "port_rule", key: port, value: UInt8(1)) }
+        for pid in filter.pids { try put(object, "pid_rule", key: pid, value: UInt8(1)) }
         return object
     }
+
+    /// False when a rung was refused: then the ladder has stepped down, and the object must be chosen anew, since where
+    /// the state lives may have changed.
+    private static func attach(_ object: inout ProbeObject, _ ladder: inout Ladder) -> Bool {
+        var all = true
+        for hook in ladder.hooks {
+            guard let rung = ladder.rung(hook.name), rung.type != .iterator else { continue }
+            do throws(KernelError) {
+                try object.attach(rung, of: hook.name)
+            } catch {
+                ladder.refuse(hook.name, because: error.description)
+                all = false
+            }
+        }
+        return all
+    }
+
+    /// Lets go of every hook; what is in the ring can still be drained.
+    public func detach() { object.detach() }
+
+    /// Attaches again what `detach` let go of. Turns that were open then are forgotten: their end may have been missed.
+    public func reattach() throws(KernelError) {
+        globals.set("fr_walk_reset", UInt32(1))
+        defer { globals.set("fr_walk_reset", UInt32(0)) }
+        try run(iterator: "walk-open") { _ in }
+        guard Self.attach(&object, &ladder) else {
+            throw .failed(operation: "attaching the probes again", errno: EBUSY, log: "")
+        }
+    }
+
+    public var status: [HookStatus] { ladder.status }
 
     /// Inode of init's network namespace, or our own where /proc/1 is not ours to read.
     private static func hostNetns() -> UInt32 {
@@ -84,13 +116,8 @@ public final class Probes {
         return 0
     }
 
-    private func apply(_ filter: ProbeFilter) throws(KernelError) {
-        for port in filter.ports { try put("port_rule", key: port, value: UInt8(1)) }
-        for pid in filter.pids { try put("pid_rule", key: pid, value: UInt8(1)) }
-    }
-
-    private func put<Key: BitwiseCopyable, Value: BitwiseCopyable>(
-        _ map: String, key: Key, value: Value
+    private static func put<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+        _ object: borrowing ProbeObject, _ map: String, key: Key, value: Value
     ) throws(KernelError) {
         var key = key
         var value = value
@@ -101,7 +128,7 @@ public final class Probes {
 
     /// Watches or ignores one container from now on; sockets that exist follow at their next packet.
     public func setRule(container: ContainerKey, watch: Bool) throws(KernelError) {
-        try put("container_rule", key: container, value: UInt8(watch ? 1 : 0))
+        try Self.put(object, "container_rule", key: container, value: UInt8(watch ? 1 : 0))
         globals.set("fr_generation", globals.get("fr_generation", as: UInt32.self) &+ 1)
     }
 
@@ -122,19 +149,6 @@ public final class Probes {
         self.ring = ring
     }
 
-    private func attach() throws(KernelError) {
-        for hook in Hook.all {
-            guard let rung = ladder.taken[hook.name], rung.type != "iter" else { continue }
-            if let link = bpf_program__attach(try object.program(rung.program)) {
-                links[hook.name] = link
-            } else {
-                let reason = String(cString: strerror(errno))
-                ladder.drop(hook.name, because: "attach refused: \(reason)")
-            }
-        }
-        try ladder.checkUseful()
-    }
-
     /// Fd that becomes readable when the ring asks for attention early (it is otherwise read by a tick).
     public var ringDescriptor: Int32 { ring.map { ring_buffer__epoll_fd($0) } ?? -1 }
 
@@ -148,29 +162,16 @@ public final class Probes {
 
     /// Reads one iterator to its end.
     func run(iterator hook: String, _ body: (UnsafeRawBufferPointer) -> Void) throws(KernelError) {
-        guard let rung = ladder.taken[hook] else { return }
-        let program = try object.program(rung.program)
-        if links[hook] == nil {
-            var info = bpf_iter_link_info()
-            var options = bpf_iter_attach_opts()
-            // Up to the last field: libbpf refuses non-zero bytes behind it, and Swift leaves padding as it is.
-            options.sz = (MemoryLayout<bpf_iter_attach_opts>.offset(of: \.link_info_len) ?? 16) + 4
-            if rung.program == "walk_sockets" { info.map.map_fd = UInt32(try object.map("sockets")) }
-            let link = withUnsafeMutablePointer(to: &info) { pointer -> OpaquePointer? in
-                if rung.program == "walk_sockets" {
-                    options.link_info = pointer
-                    options.link_info_len = UInt32(MemoryLayout<bpf_iter_link_info>.size)
-                }
-                return bpf_program__attach_iter(program, &options)
-            }
-            guard let link else {
-                let code = errno
-                ladder.drop(hook, because: "attach refused: \(String(cString: strerror(code)))")
-                throw .failed(operation: "attaching iterator \(rung.program)", errno: code, log: LibBPFLog.take())
-            }
-            links[hook] = link
+        guard let program = ladder.rung(hook)?.programs.first else { return }
+        let maps = ["walk_sockets": "sockets", "walk_addresses": "sockets_by_address"]
+        let link: OpaquePointer
+        do throws(KernelError) {
+            link = try object.iterator(program.name, of: hook, overMap: maps[program.name])
+        } catch {
+            ladder.refuse(hook, because: error.description)
+            throw error
         }
-        let reader = bpf_iter_create(bpf_link__fd(links[hook]!))
+        let reader = bpf_iter_create(bpf_link__fd(link))
         guard reader >= 0 else { throw .failed(operation: "opening iterator \(hook)", errno: errno, log: "") }
         defer { close(reader) }
         try withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 8) { buffer throws(KernelError) in

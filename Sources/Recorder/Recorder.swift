@@ -57,7 +57,8 @@ public final class Recorder {
         publisher = Publisher(
             directory: directory, resolver: resolver, retention: options.retention, execute: options.execute,
             logger: logger)
-        probes = try Probes(filter: options.filter)
+        probes = try Probes(
+            filter: options.filter, debug: ProbeDebug(environment: ProcessInfo.processInfo.environment))
         rules = ContainerRules(options.choices, resolver, wake: loop.wakeDescriptor)
         for hook in probes.status where hook.rung == nil {
             logger.warning("without \(hook.hook): \(hook.loss ?? "") (\(hook.reason ?? "not available"))")

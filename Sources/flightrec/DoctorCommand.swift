@@ -32,15 +32,19 @@ struct DoctorCommand: ParsableCommand {
     func run() throws {
         var name = utsname()
         uname(&name)
+        let capabilities = Capabilities()
         var report = Report(
             kernel: Self.text(name.release), machine: Self.text(name.machine),
             btf: access("/sys/kernel/btf/vmlinux", R_OK) == 0,
             lockdown: Self.file("/sys/kernel/security/lockdown") ?? "not available",
             unprivilegedBPFDisabled: Self.file("/proc/sys/kernel/unprivileged_bpf_disabled") ?? "not available",
-            capabilities: Self.capabilities(), hooks: [], ready: false, problem: nil)
+            capabilities: ["CAP_BPF": capabilities.bpf, "CAP_PERFMON": capabilities.perfmon], hooks: [], ready: false,
+            problem: nil)
         var code: Int32 = 0
         do throws(KernelError) {
-            report.hooks = try Probes(filter: ProbeFilter()).status
+            report.hooks = try Probes(
+                filter: ProbeFilter(), debug: ProbeDebug(environment: ProcessInfo.processInfo.environment)
+            ).status
             report.ready = true
         } catch {
             report.problem = error.description
@@ -79,14 +83,6 @@ struct DoctorCommand: ParsableCommand {
         }
         if !report.hooks.isEmpty { Terminal.print("") }
         line("ready", report.ready ? "yes" : "no: \(report.problem ?? "")")
-    }
-
-    /// CAP_BPF is 39, CAP_PERFMON 38, CAP_NET_ADMIN 12, CAP_SYS_ADMIN 21 (linux/capability.h).
-    private static func capabilities() -> [String: Bool] {
-        let status = file("/proc/self/status") ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }
-        let bits = line.flatMap { UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) } ?? 0
-        return ["CAP_BPF": 39, "CAP_PERFMON": 38].mapValues { bits & (1 << UInt64($0)) != 0 }
     }
 
     private static func file(_ path: String) -> String? {
