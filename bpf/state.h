@@ -169,8 +169,11 @@ static __always_inline struct fr_sock *fr_find(struct sock *sk)
 /* A socket's state, made when it has none; NULL without memory. */
 static __always_inline struct fr_sock *fr_find_or_make(struct sock *sk)
 {
-	if (!fr_by_address)
-		return bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!fr_by_address) {
+		struct fr_sock *made = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		/* NULL too when another CPU made it meanwhile: SYN-ACK timers of one listener run on all. */
+		return made ? made : bpf_sk_storage_get(&sockets, sk, 0, 0);
+	}
 	u64 key = (u64)sk;
 	struct fr_sock *st = bpf_map_lookup_elem(&sockets_by_address, &key);
 	if (st)

@@ -10,8 +10,8 @@ namespace() {
     ip -n "$1" link set lo up
 }
 
-# pair A B: a veth pair between two namespaces, 10.89.0.1 and fd89::1 in A, …2 in B; no offloads, so that a segment is a
-# packet and the kernel's counters count what flightrec does.
+# pair A B: a veth pair between two namespaces, 10.89.0.1 and fd89::1 in A, …2 in B; one segment a packet, so that
+# the kernel's counters count what flightrec does.
 pair() {
     ip link add va netns "$1" type veth peer name vb netns "$2"
     local end
@@ -20,7 +20,6 @@ pair() {
         ip -n "$1" addr add "10.89.0.$3/24" dev "$2"
         ip -n "$1" addr add "fd89::$3/64" dev "$2" nodad
         ip -n "$1" link set "$2" up gso_max_segs 1
-        ip netns exec "$1" ethtool -K "$2" tso off gso off gro off >/dev/null
     done
 }
 
@@ -30,7 +29,7 @@ record() {
     shift
     "$flightrec" record --dir "$PWD/$name" "$@" 2>"$name.log" &
     recorder[$name]=$!
-    for _ in $(seq 100); do grep -q armed "$name.log" && return; sleep 0.1; done
+    for _ in $(seq 100); do grep -qs armed "$name.log" && return; sleep 0.1; done
     fail "no recorder: $(cat "$name.log")"
 }
 
