@@ -1,13 +1,18 @@
-/* Probe family: dropped TCP packets with the kernel's reason. Bounded: one report per millisecond, CPU and reason. */
+/* Probe family: dropped TCP packets with the kernel's reason. Bounded: one report per millisecond, CPU and reason; what is
+ * held back goes with the next one, or with the walker's next pass. */
 
 #define FR_DROP_REASONS 256
 #define FR_DROP_INTERVAL_NS 1000000ULL
+#define FR_CPUS_MOST 1024
 
 struct fr_drop_slot {
 	u64 last;
-	u32 waiting;
+	u32 waiting;	/* held back; whoever takes them to 0 reports them */
 	u32 pad;
+	struct fr_drop held;	/* the last of them */
 };
+
+u32 fr_drops_held = 0;	/* some slot holds some */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -60,8 +65,10 @@ static __always_inline u64 fr_drop_container(struct sock *sk, u32 netns)
 		struct cgroup *cgroup = fr_sock_cgroup(sk);
 		container = cgroup ? fr_container_of((u64)cgroup) : 0;
 	}
-	u64 *known = container ? 0 : bpf_map_lookup_elem(&container_of_netns, &netns);
-	return known ? *known : container;
+	if (container || !netns || netns == fr_host_netns)
+		return container;
+	u64 *known = bpf_map_lookup_elem(&container_of_netns, &netns);
+	return known ? *known : 1ULL << 63 | netns;
 }
 
 /* A packet the host drops between devices may be any container's; on its loopback it is its own. */
@@ -73,6 +80,17 @@ static __always_inline bool fr_drop_watched(struct fr_drop *e, const struct sk_b
 	if (container || skb->sk || BPF_CORE_READ(skb, dev, flags) & FR_IFF_LOOPBACK)
 		return fr_container_watched(container);
 	return true;
+}
+
+static __always_inline void fr_drop_report(struct fr_drop_slot *slot, struct fr_drop *e)
+{
+	u32 count = __sync_lock_test_and_set(&slot->waiting, 0);
+	struct fr_drop *out = count ? fr_reserve(sizeof(*out), FR_DROP) : 0;
+	if (!out)
+		return;
+	*out = *e;
+	out->count = count;
+	fr_submit(out);
 }
 
 SEC("tp_btf/kfree_skb")
@@ -90,20 +108,36 @@ int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
 	u64 container = fr_drop_container(skb->sk, e.netns);
 	if (!fr_drop_watched(&e, skb, container))
 		return 0;
-	u64 now = bpf_ktime_get_ns();
-	slot->waiting++;
-	if (now - slot->last < FR_DROP_INTERVAL_NS)
+	fr_head(&e.h, bpf_ktime_get_ns(), container, 0, FR_DROP);
+	e.location = (u64)location;
+	e.reason = reason;
+	__sync_fetch_and_add(&slot->waiting, 1);
+	if (e.h.ts - slot->last < FR_DROP_INTERVAL_NS) {
+		slot->held = e;
+		fr_drops_held = 1;
 		return 0;
-	struct fr_drop *out = fr_reserve(sizeof(*out), FR_DROP);
-	if (!out)
-		return 0;
-	*out = e;
-	fr_head(&out->h, now, container, 0, FR_DROP);
-	out->location = (u64)location;
-	out->reason = reason;
-	out->count = slot->waiting;
-	slot->waiting = 0;
-	slot->last = now;
-	fr_submit(out);
+	}
+	slot->last = e.h.ts;
+	fr_drop_report(slot, &e);
 	return 0;
+}
+
+static long fr_drop_flush_one(u32 index, void *unused)
+{
+	u32 reason = index % FR_DROP_REASONS;
+	struct fr_drop_slot *slot = bpf_map_lookup_percpu_elem(&drop_slots, &reason, index / FR_DROP_REASONS);
+	if (!slot)
+		return 1; /* no such CPU */
+	if (slot->waiting && slot->held.h.ts)
+		fr_drop_report(slot, &slot->held);
+	return 0;
+}
+
+/* Run by the walker: the end of a burst must not wait for the next. Needs a helper of 5.19. */
+static __always_inline void fr_drop_flush(void)
+{
+	if (!fr_drops_held || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem))
+		return;
+	fr_drops_held = 0;
+	bpf_loop(FR_DROP_REASONS * FR_CPUS_MOST, fr_drop_flush_one, 0, 0);
 }

@@ -7,6 +7,8 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 	u64 now = bpf_ktime_get_ns();
 	fr_walk_jiffies = bpf_jiffies64();
 	fr_walk_ktime = now;
+	if (!sk) /* the end of the walk */
+		fr_drop_flush();
 	if (!sk || !st || !st->watched || st->pid_rejected)
 		return 0;
 	if (fr_walk_reset) { /* nothing is attached: this is the only writer */
