@@ -112,6 +112,12 @@ static __always_inline void fr_own(struct fr_sock *st)
 		st->pid_rejected = 1;
 }
 
+/* Under --pid nothing is said of a socket before it is known whose it is; its turn is followed all the same. */
+static __always_inline bool fr_reportable(struct fr_sock *st)
+{
+	return !fr_filter_pids || (st->owned && !st->pid_rejected);
+}
+
 static __always_inline bool fr_watched(struct sock *sk, struct fr_sock *st)
 {
 	if (st->generation != fr_generation)
@@ -132,9 +138,12 @@ static __noinline struct fr_sock *fr_adopt(struct sock *sk)
 	return st;
 }
 
-/* Served when its local port has a listener in its namespace. */
+/* Served when it was made by a listener, whose backlog it inherits (sk_clone), be that gone or in another namespace; or
+ * when its local port has one here, which a backlog of 0 leaves as the only sign. */
 static __always_inline u8 fr_role_by_listener(struct sock *sk)
 {
+	if (BPF_CORE_READ(sk, sk_max_ack_backlog))
+		return FR_SERVED;
 	struct fr_listener key = { .netns = fr_netns(sk), .port = BPF_CORE_READ(sk, __sk_common.skc_num) };
 	return bpf_map_lookup_elem(&listeners, &key) ? FR_SERVED : FR_CALLED;
 }

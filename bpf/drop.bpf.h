@@ -141,3 +141,29 @@ static __always_inline void fr_drop_flush(void)
 	fr_drops_held = 0;
 	bpf_loop(FR_DROP_REASONS * FR_CPUS_MOST, fr_drop_flush_one, 0, 0);
 }
+
+/* A full accept or SYN queue drops silently: the SYN is consumed, not freed with a reason, but the listener counts it
+ * (tcp_listendrop). Run by the walker. */
+static __always_inline void fr_listen_drops(struct sock *sk, struct fr_sock *st)
+{
+	u32 drops = BPF_CORE_READ(sk, sk_drops.counter), more = drops - st->listen_drops;
+	if (!more || !bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW))
+		return;
+	struct fr_drop *e = fr_reserve(sizeof(*e), FR_DROP);
+	if (!e)
+		return;
+	__builtin_memset(e, 0, sizeof(*e));
+	fr_head(&e->h, bpf_ktime_get_ns(), st->container, st->id, FR_DROP);
+	e->reason = bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
+	e->count = more;
+	e->netns = fr_netns(sk);
+	e->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	e->destination_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	u32 local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+	if (e->family == AF_INET6)
+		BPF_CORE_READ_INTO(&e->destination, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+	else
+		__builtin_memcpy(e->destination, &local, 4);
+	fr_submit(e);
+	st->listen_drops = drops;
+}

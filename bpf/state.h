@@ -38,6 +38,7 @@ struct fr_sock {
 	u32 claimed;		/* sequence of the last turn reported: walker and hot path must not both report it */
 	u32 pid, tid;
 	u32 write_seq, rcv_nxt;
+	u32 listen_drops;	/* of a listener: sk_drops reported so far */
 	u16 retransmits;	/* in the current turn */
 	u16 syn_retries;
 	u8 watched;

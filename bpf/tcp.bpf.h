@@ -2,6 +2,8 @@
 
 static __always_inline void fr_emit_state(struct sock *sk, struct fr_sock *st, u64 now, u8 kind, u64 duration)
 {
+	if (!fr_reportable(st))
+		return;
 	fr_announce(sk, st);
 	struct fr_state *e = fr_reserve(sizeof(*e), FR_STATE);
 	if (!e)
@@ -26,6 +28,11 @@ static __always_inline void fr_note_listener(struct sock *sk)
 	struct fr_listener key = { .netns = fr_netns(sk), .port = BPF_CORE_READ(sk, __sk_common.skc_num) };
 	u8 one = 1;
 	bpf_map_update_elem(&listeners, &key, &one, BPF_ANY);
+	struct fr_sock *st = fr_adopt(sk);
+	if (!st)
+		return;
+	st->role = FR_SERVED;
+	st->listen_drops = BPF_CORE_READ(sk, sk_drops.counter);
 }
 
 static __always_inline void fr_established(struct sock *sk, struct fr_sock *st, int from, u64 now)
@@ -47,6 +54,9 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 		return 0; /* MPTCP and SCTP raise it too */
 	if (to == TCP_LISTEN) {
 		fr_note_listener(sk);
+		struct fr_sock *listener = fr_find(sk);
+		if (listener)
+			fr_own(listener);
 		return 0;
 	}
 	u64 now = bpf_ktime_get_ns();
@@ -105,6 +115,8 @@ int BPF_PROG(retransmit_tp, struct sock *sk)
 		kind = FR_RTX_FAST;
 	if (st->phase != FR_IDLE && st->retransmits < 65535)
 		st->retransmits++;
+	if (!fr_reportable(st))
+		return 0;
 	fr_announce(sk, st);
 	struct fr_retransmit *e = fr_reserve(sizeof(*e), FR_RETRANSMIT);
 	if (!e)
@@ -124,7 +136,7 @@ SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(synack_tp, struct sock *sk, struct request_sock *req)
 {
 	struct fr_sock *st = fr_adopt(sk);
-	if (!st || !fr_watched(sk, st))
+	if (!st || !fr_watched(sk, st) || !fr_reportable(st))
 		return 0;
 	st->role = FR_SERVED;
 	fr_announce(sk, st);
@@ -144,7 +156,7 @@ int BPF_PROG(synack_tp, struct sock *sk, struct request_sock *req)
 static __always_inline int fr_on_reset(struct sock *sk, u32 kind)
 {
 	struct fr_sock *st = fr_find(sk);
-	if (!st || !fr_watched(sk, st))
+	if (!st || !fr_watched(sk, st) || !fr_reportable(st))
 		return 0;
 	fr_announce(sk, st);
 	struct fr_reset *e = fr_reserve(sizeof(*e), FR_RESET);

@@ -68,6 +68,8 @@ static __always_inline void fr_complete(struct sock *sk, struct fr_sock *st, u64
 	st->phase = FR_IDLE;
 	if (!st->rested && st->rests)
 		st->rests--;
+	if (!fr_reportable(st))
+		return;
 	if (__sync_val_compare_and_swap(&st->claimed, sequence - 1, sequence) != sequence - 1)
 		return;
 	struct fr_turn *e = fr_reserve(sizeof(*e), FR_TURN);

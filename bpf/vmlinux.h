@@ -91,8 +91,13 @@ struct cgroup {
 struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
+typedef struct {
+	int counter;
+} atomic_t;
 struct sock {
 	struct sock_common __sk_common;
+	atomic_t sk_drops;
+	u32 sk_max_ack_backlog;
 	struct sock_cgroup_data sk_cgrp_data;
 	u16 sk_protocol;
 };
@@ -182,6 +187,6 @@ struct bpf_iter__task_file {
 #pragma clang attribute pop
 
 enum bpf_func_id { BPF_FUNC_map_lookup_percpu_elem = 195 };
-enum skb_drop_reason { SKB_DROP_REASON_NOT_SPECIFIED = 2, SKB_DROP_REASON_QUEUE_PURGE = 3 };
+enum skb_drop_reason { SKB_DROP_REASON_NOT_SPECIFIED = 2, SKB_DROP_REASON_QUEUE_PURGE = 3, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 4 };
 
 #endif
