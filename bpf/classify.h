@@ -139,7 +139,7 @@ static __noinline struct fr_sock *fr_adopt(struct sock *sk)
 }
 
 /* Served when it was made by a listener, whose backlog it inherits (sk_clone), be that gone or in another namespace; or
- * when its local port has one here, which a backlog of 0 leaves as the only sign. */
+ * when its local port has one here with a backlog of 0, which leaves no other sign. */
 static __always_inline u8 fr_role_by_listener(struct sock *sk)
 {
 	if (BPF_CORE_READ(sk, sk_max_ack_backlog))

@@ -133,7 +133,7 @@ struct fr_listener {
 	u32 port;
 };
 
-/* Listening ports seen, for the role of connections older than the recorder. */
+/* Ports of listeners with a backlog of 0, for the role of connections older than the recorder. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);

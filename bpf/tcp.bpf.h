@@ -27,7 +27,8 @@ static __always_inline void fr_note_listener(struct sock *sk)
 {
 	struct fr_listener key = { .netns = fr_netns(sk), .port = BPF_CORE_READ(sk, __sk_common.skc_num) };
 	u8 one = 1;
-	bpf_map_update_elem(&listeners, &key, &one, BPF_ANY);
+	if (!BPF_CORE_READ(sk, sk_max_ack_backlog))
+		bpf_map_update_elem(&listeners, &key, &one, BPF_ANY);
 	struct fr_sock *st = fr_adopt(sk);
 	if (!st)
 		return;

@@ -2,8 +2,10 @@
 """Answers of any size, for the live tests of loss.
 
 Usage: sized.py serve PORT...                        until killed; a request is `SIZE\n`
+       sized.py once PORT                            the same for one connection; its listener is closed at once
        sized.py ask HOST PORT SIZE [REST]            rests REST s after the connect; prints ms from request to answer
-       sized.py hold HOST PORT SIGNAL                connects, asks for 1 byte, and for another when the file SIGNAL is there
+       sized.py hold HOST PORT SIGNAL [FROM FPORT]   connects (from that address), asks for 1 byte, and for another when the
+                                                     file SIGNAL is there
 """
 import os
 import socket
@@ -12,12 +14,17 @@ import threading
 import time
 
 
-def serve(port):
+def listen(port):
     listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
     listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("::", port))
     listener.listen(8)
+    return listener
+
+
+def serve(port):
+    listener = listen(port)
     while True:
         threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
 
@@ -46,7 +53,14 @@ if mode == "serve":
     for port in rest:
         threading.Thread(target=serve, args=(int(port),), daemon=True).start()
     threading.Event().wait()
-client = socket.create_connection((rest[0], int(rest[1])), timeout=15)
+if mode == "once":
+    listener = listen(int(rest[0]))
+    connection, _ = listener.accept()
+    listener.close()
+    answer(connection)
+    sys.exit()
+source = (rest[3], int(rest[4])) if mode == "hold" and len(rest) > 4 else None
+client = socket.create_connection((rest[0], int(rest[1])), timeout=15, source_address=source)
 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 if mode == "ask":
     time.sleep(float(rest[3]) if len(rest) > 3 else 0)
