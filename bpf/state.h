@@ -80,7 +80,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20);
+	__uint(max_entries, 4 << 20);
 } ring SEC(".maps");
 
 struct {
@@ -106,9 +106,9 @@ struct {
 	__type(value, u64);
 } container_of_netns SEC(".maps");
 
-/* Written by userspace: container key → 1 watch, 0 ignore. Absent: see fr_watch_unknown. */
+/* Written by userspace: container key → 1 watch, 0 ignore. Absent: watched, and userspace decides. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u64);
 	__type(value, u8);
@@ -146,7 +146,7 @@ const volatile bool fr_watch_host = false;	/* sockets outside containers too */
 const volatile bool fr_filter_ports = false;
 const volatile bool fr_filter_pids = false;
 const volatile u32 fr_host_netns = 0;
-const volatile u32 fr_ring_wake = 2 << 20;	/* bytes waiting that force a wakeup */
+const volatile u32 fr_ring_wake = 1 << 20;	/* bytes waiting that force a wakeup */
 const volatile u64 fr_softirq_run_ns = 1000000;	/* report a softirq that ran this long */
 const volatile u64 fr_softirq_late_ns = 5000000;	/* … or started this late */
 

@@ -203,6 +203,15 @@ public struct Evidence: Sendable {
         clock.wall &+ Int64(bitPattern: instant &- clock.monotonic)
     }
 
+    /// Sockets some event is about.
+    public var heardSockets: Set<SocketID> {
+        var heard = Set(turns.map(\.socket))
+        for event in retransmits { heard.insert(event.socket) }
+        for event in states { heard.insert(event.socket) }
+        for event in resets { heard.insert(event.socket) }
+        return heard
+    }
+
     /// Events in it, sockets' names not counted.
     public var eventCount: Int {
         turns.count + retransmits.count + states.count + resets.count + drops.count + slowSoftirqs.count

@@ -36,9 +36,16 @@ final class ContainerRules: Sendable {
         }
     }
 
+    /// Containers remembered as decided; the kernel's map of rules has as many.
+    private static let remembered = 16384
+
     /// Called for every socket named: cheap when the container is known.
     func noteContainer(_ key: ContainerKey) {
-        let new = state.withLock { $0.seen.insert(key).inserted }
+        let new = state.withLock { state in
+            // They come and go for months; those that still live are decided once more.
+            if state.seen.count >= Self.remembered { state.seen.removeAll() }
+            return state.seen.insert(key).inserted
+        }
         guard new else { return }
         queue.async { [self] in decide(key) }
     }
@@ -60,4 +67,21 @@ final class ContainerRules: Sendable {
             return state.decided
         }
     }
+}
+
+/// Which containers may fire and be captured, as decided so far. The kernel watches a new container until its name is
+/// known, so that one that is wanted loses nothing; what is not wanted, or not yet known to be, goes no further.
+struct Selection {
+    private let all: Bool
+    private var wanted: Set<ContainerKey> = []
+
+    init(_ choices: [RecorderOptions.Choice]) { all = choices.isEmpty }
+
+    mutating func note(_ decision: ContainerDecision) {
+        guard let watch = decision.watch else { return }
+        if watch { wanted.insert(decision.container) } else { wanted.remove(decision.container) }
+    }
+
+    /// The host's own (key 0) are `--host`'s to choose.
+    func has(_ container: ContainerKey) -> Bool { all || container == 0 || wanted.contains(container) }
 }

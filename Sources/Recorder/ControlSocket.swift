@@ -3,7 +3,11 @@ import Glibc
 
 /// What a command asks of the running recorder.
 public struct ControlRequest: Codable, Sendable {
-    public enum Command: String, Codable, Sendable { case status, snapshot }
+    public enum Command: String, Codable, Sendable {
+        case status, snapshot
+        /// Let go of every probe, and take them again: what the overhead benchmark alternates.
+        case detach, attach
+    }
 
     public var command: Command
     /// Why the snapshot is taken.

@@ -25,7 +25,7 @@ struct Losses {
             let from = lastAt == 0 ? now : lastAt
             let more = lost - lastLost
             timeInGaps += now - from
-            if var last = gaps.last, last.to == from {
+            if var last = gaps.last, last.to == from, last.lost > 0 {
                 last.to = now
                 last.lost += more
                 gaps[gaps.count - 1] = last
@@ -36,6 +36,13 @@ struct Losses {
         }
         lastLost = lost
         lastAt = now
+    }
+
+    /// A time without any events, for another reason than a full ring.
+    mutating func gap(from: Instant, to: Instant, why: String) {
+        gapCount += 1
+        timeInGaps += to - from
+        gaps.append(Gap(from: from, to: to, lost: 0, why: why))
     }
 
     mutating func expire(before limit: Instant) {

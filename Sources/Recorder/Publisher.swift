@@ -1,4 +1,5 @@
 import Analysis
+import CFlightrec
 import Capture
 import Containers
 import Dispatch
@@ -11,6 +12,8 @@ import Window
 /// Everything of one incident, pinned: nothing in it changes while the pump goes on.
 struct Finished: Sendable {
     var evidence: Evidence
+    /// As they came from the kernel: decoded off the pump thread.
+    var sockets: [fr_socket]
     var blocks: [Block]
     var containers: Set<ContainerKey>
 }
@@ -59,6 +62,10 @@ final class Publisher: Sendable {
     private func write(_ finished: Finished) throws {
         var evidence = finished.evidence
         try evidence.collect(finished.blocks)
+        let heard = evidence.heardSockets
+        for raw in finished.sockets where heard.contains(raw.h.socket) {
+            evidence.sockets[raw.h.socket] = SocketInfo(raw)
+        }
         for key in finished.containers { evidence.containers[key] = resolver.name(for: key) }
         let incident = analyze(evidence)
         let size = finished.blocks.reduce(0) { $0 + $1.bytes.count } + Self.overhead

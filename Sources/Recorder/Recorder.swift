@@ -37,6 +37,8 @@ public final class Recorder {
     var started: Instant = 0
     private var ticks = 0
     private var stopping = false
+    private var selection: Selection
+    var detachedAt: Instant?
     private var badRecords: UInt64 = 0
     var captures = 0
 
@@ -59,6 +61,7 @@ public final class Recorder {
             logger: logger)
         probes = try Probes(
             filter: options.filter, debug: ProbeDebug(environment: ProcessInfo.processInfo.environment))
+        selection = Selection(options.choices)
         rules = ContainerRules(options.choices, resolver, wake: loop.wakeDescriptor)
         for hook in probes.status where hook.rung == nil {
             logger.warning("without \(hook.hook): \(hook.loss ?? "") (\(hook.reason ?? "not available"))")
@@ -163,6 +166,7 @@ public final class Recorder {
     }
 
     private func fire(_ fact: TriggerFact, began: Instant) {
+        guard selection.has(fact.container) else { return }
         tracker.note(fact, began: began) { [trigger] in trigger.baselines(of: [fact.container]) }
         samples.watch(fact.container, until: fact.at &+ options.after)
     }
@@ -173,7 +177,7 @@ public final class Recorder {
         drain()
         let now = Clock.monotonic()
         openTurns.removeAll(keepingCapacity: true)
-        try probes.walkOpen { openTurns.append($0) }
+        if detachedAt == nil { try probes.walkOpen { openTurns.append($0) } }
         drain()
         for raw in openTurns {
             samples.watch(raw.h.cgroup, until: now &+ options.after)
@@ -199,6 +203,7 @@ public final class Recorder {
 
     private func applyRules() throws {
         for decision in rules.take() {
+            selection.note(decision)
             if let watch = decision.watch { try probes.setRule(container: decision.container, watch: watch) }
             if let rule = decision.rule { trigger.setRule(rule, for: decision.container) }
         }
@@ -238,7 +243,7 @@ public final class Recorder {
         evidence.softirqTicks = softirq.ticks
         evidence.samples = samples.over(from, incident.to)
         evidence.dropReasons = probes.dropReasons
-        var blocks = window.snapshot(from: from, to: incident.to)
+        var blocks = window.snapshot(from: from, to: incident.to).filter { selection.has($0.container) }
         if let open = openBlock() { blocks.append(open) }
         let containers = Set(blocks.map(\.container)).union(incident.triggers.map(\.container))
         for key in containers {
@@ -246,20 +251,23 @@ public final class Recorder {
                 evidence.gaps.append(Gap(from: from, to: cut, lost: 0, why: "history cut short by --memory"))
             }
         }
-        evidence.sockets = registry.all()
         evidence.facts = [
             "flightrec": options.version, "fired": String(incident.fired),
             "triggers.habitual": String(trigger.habitual),
         ]
-        publisher.publish(Finished(evidence: evidence, blocks: blocks, containers: containers))
+        publisher.publish(
+            Finished(
+                evidence: evidence, sockets: registry.records().filter { selection.has($0.h.cgroup) }, blocks: blocks,
+                containers: containers))
         return evidence.id
     }
 
     /// Turns that were still open at the last walk, as a block of their own.
     private func openBlock() -> Block? {
-        guard !openTurns.isEmpty else { return nil }
-        return openTurns.withUnsafeBytes {
-            BlockCodec.encode(.open, container: 0, packedRecords: $0, count: openTurns.count)
+        let turns = openTurns.filter { selection.has($0.h.cgroup) }
+        guard !turns.isEmpty else { return nil }
+        return turns.withUnsafeBytes {
+            BlockCodec.encode(.open, container: 0, packedRecords: $0, count: turns.count)
         }
     }
 }

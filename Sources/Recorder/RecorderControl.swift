@@ -1,6 +1,7 @@
 import Analysis
 import Events
 import Glibc
+import Kernel
 import Trigger
 
 /// What the running recorder answers to commands.
@@ -14,7 +15,30 @@ extension Recorder {
                 return ControlReply(error: "\(error)")
             }
         case .snapshot: return ControlReply(id: snapshot(reason: request.reason ?? "asked for"))
+        case .detach: return detach()
+        case .attach: return attach()
         }
+    }
+
+    /// The time until `attach` is a gap in what was watched.
+    private func detach() -> ControlReply {
+        guard detachedAt == nil else { return ControlReply(error: "the probes are detached already") }
+        probes.detach()
+        detachedAt = Clock.monotonic()
+        drain()
+        return ControlReply()
+    }
+
+    private func attach() -> ControlReply {
+        guard let since = detachedAt else { return ControlReply(error: "the probes are attached already") }
+        do throws(KernelError) {
+            try probes.reattach()
+        } catch {
+            return ControlReply(error: error.description)
+        }
+        losses.gap(from: since, to: Clock.monotonic(), why: "the probes were detached")
+        detachedAt = nil
+        return ControlReply()
     }
 
     /// Freezes the last `--before` now, beside any incident being collected.
