@@ -84,6 +84,7 @@ public struct IncidentTracker: Sendable {
     /// When the turns began that fired while open, by socket: their end is no news.
     private var inFlight: [SocketID: Instant] = [:]
     private static let inFlightRemembered = 4096
+    var rememberedInFlight: Int { inFlight.count }
     /// When each container opened its incidents of the last `period`.
     private var opened: [ContainerKey: [Instant]] = [:]
     public private(set) var suppressed: [ContainerKey: Suppressed] = [:]

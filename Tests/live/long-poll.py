@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Long polls: connections that are answered 2 s after every request, round after round.
+"""Long polls: connections that are answered DELAY s after every request, round after round.
 
-Usage: long-poll.py PORT CONNECTIONS ROUNDS. Prints JSON: rounds, when each began (seconds since 1970).
+Usage: long-poll.py PORT CONNECTIONS ROUNDS DELAY. Prints JSON: rounds, when each began (seconds since 1970).
 """
 import json
 import socket
@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 
-port, count, rounds = (int(argument) for argument in sys.argv[1:])
+port, count, rounds = (int(argument) for argument in sys.argv[1:4])
+delay = float(sys.argv[4])
 listener = socket.create_server(("127.0.0.1", port))
 
 
 def serve(connection):
     while connection.recv(5):
-        time.sleep(2)
+        time.sleep(delay)
         connection.sendall(b"a" * 5)
 
 
