@@ -152,6 +152,15 @@ public struct StateChange: Sendable, Equatable {
         case established = 1
         case closed = 2
         case connectFailed = 3
+
+        public var name: String {
+            switch self {
+            case .other: "other"
+            case .established: "established"
+            case .closed: "closed"
+            case .connectFailed: "connect-failed"
+            }
+        }
     }
 
     public var at: Instant

@@ -1,11 +1,34 @@
 import Analysis
 import Events
 
-/// `show --json`: the object of `list` and everything the incident explains. Throws what `JSONEncoder` throws.
-public func showJSON(_ incident: Incident, row: ListRow) throws -> String {
+/// `show --json`: the object of `list` and everything the incident explains; with `options.events` also `events`, in
+/// order of time. Goes to `sink` in pieces that join to one document. Throws what `JSONEncoder` throws.
+/// - Returns: false when `options` filter out everything.
+@discardableResult
+public func showJSON(
+    _ incident: Incident, row: ListRow, options: ShowOptions = ShowOptions(), to sink: (String) -> Void
+) throws -> Bool {
     let evidence = incident.evidence
     let unstyled = Style(color: false, width: 80, utf8: true)
-    let scope = Scope(evidence, ShowOptions(), unstyled)
+    let scope = Scope(evidence, options, unstyled)
+    let object = try showObject(incident, row, scope).text()
+    guard options.events else {
+        sink(object)
+        return !scope.isEmpty
+    }
+    // A million events never are in memory as text.
+    sink(object.dropLast() + ",\"events\":[")
+    var before = ""
+    try eventsJSON(scope) { text in
+        sink(before + text)
+        before = ","
+    }
+    sink("]}")
+    return !scope.isEmpty
+}
+
+private func showObject(_ incident: Incident, _ row: ListRow, _ scope: Scope) -> JSONValue {
+    let evidence = incident.evidence
     var verdict = verdictObject(incident.summary.verdict)
     verdict["evidence"] = .array(incident.summary.verdict.evidence.map { .name($0) })
     verdict["chain"] = [
@@ -16,7 +39,7 @@ public func showJSON(_ incident: Incident, row: ListRow) throws -> String {
     object["turn"] = incident.turn.map { turnObject($0, incident, scope) } ?? .null
     object["baseline"] = incident.baseline.map(baselineObject) ?? .null
     object["retransmits"] = .array(
-        evidence.retransmits.map {
+        evidence.retransmits.filter { scope.includes($0.container, $0.socket) }.map {
             [
                 "at": .time(evidence.wall($0.at)), "socket": .integer($0.socket), "kind": .string($0.kind.name),
                 "container": .string(scope.container($0.container)),
@@ -30,7 +53,7 @@ public func showJSON(_ incident: Incident, row: ListRow) throws -> String {
             ]
         })
     object["drops"] = .array(
-        evidence.drops.map {
+        evidence.drops.filter(scope.includes).map {
             [
                 "at": .time(evidence.wall($0.at)), "reason": .string(scope.dropReason($0.reason)),
                 "count": .integer($0.count), "container": .string(scope.container($0.container)),
@@ -39,9 +62,10 @@ public func showJSON(_ incident: Incident, row: ListRow) throws -> String {
             ]
         })
     object["softirq"] = softirqObject(evidence)
-    object["sockets"] = .array(incident.sockets.map { socketObject($0, scope) })
+    object["sockets"] = .array(
+        incident.sockets.filter { scope.includes($0.info.container, $0.info.id) }.map { socketObject($0, scope) })
     object["coverage"] = coverageObject(evidence)
-    return try JSONValue.object(object).text()
+    return .object(object)
 }
 
 private func turnObject(_ turn: Turn, _ incident: Incident, _ scope: Scope) -> JSONValue {

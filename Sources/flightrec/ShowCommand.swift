@@ -30,11 +30,12 @@ struct ShowCommand: ParsableCommand {
                 throw Failure(message: "no capture at \(path)", code: Exit.nothing)
             }
             let row = ListRow(stored)
+            let options = ShowOptions(events: events, socket: socket, containerGlob: container)
             if json {
-                Terminal.print(try showJSON(incident, row: row))
+                let some = try showJSON(incident, row: row, options: options, to: Terminal.print)
+                if !some { throw ExitCode(Exit.nothing) }
                 return
             }
-            let options = ShowOptions(events: events, socket: socket, containerGlob: container)
             let some = renderShow(
                 incident: incident, row: row, options: options, style: Terminal.style, to: Terminal.print)
             if !some { throw ExitCode(Exit.nothing) }

@@ -18,8 +18,30 @@ import Testing
         #expect(keys.subtracting(object.keys).isEmpty, "missing \(keys.subtracting(object.keys))")
     }
 
+    private func shownText(_ incident: Incident, _ options: ShowOptions = ShowOptions()) throws -> String {
+        var text = ""
+        try showJSON(incident, row: Fixtures.row(incident), options: options) { text += $0 }
+        return text
+    }
+
+    @Test func everyEventOnce() throws {
+        let incident = Fixtures.incident()
+        let text = try shownText(incident, ShowOptions(events: true))
+        let shown = try object(JSONSerialization.jsonObject(with: Data(text.utf8)))
+        let events = try #require(shown["events"] as? [[String: Any]])
+        #expect(events.count == incident.evidence.eventCount)
+        #expect(events.compactMap { $0["at"] as? String } == events.compactMap { $0["at"] as? String }.sorted())
+        let turns = events.filter { $0["kind"] as? String == "turn" }
+        #expect(turns.count == incident.evidence.turns.count)
+        for turn in turns {
+            let stages = try #require(turn["stages"] as? [[String: Any]])
+            let sum = stages.compactMap { $0["ns"] as? Int }.reduce(0, +)
+            #expect(sum + (turn["unexplained_ns"] as? Int ?? -1) == turn["total_ns"] as? Int)
+        }
+    }
+
     private func shown(_ incident: Incident) throws -> [String: Any] {
-        let text = try showJSON(incident, row: Fixtures.row(incident))
+        let text = try shownText(incident)
         return try object(JSONSerialization.jsonObject(with: Data(text.utf8)))
     }
 
@@ -114,7 +136,7 @@ import Testing
         incident.summary.container.name = "a\u{9b}31mb\u{202e}\u{1b}]0;x\u{7}c"
         incident.summary.verdict.share = .nan
         incident.baseline?.retransmitsPerSecond = .infinity
-        let text = try showJSON(incident, row: Fixtures.row(incident))
+        let text = try shownText(incident)
         #expect(!text.unicodeScalars.contains { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) })
         #expect(text.contains(#""name":"abc""#))
     }
