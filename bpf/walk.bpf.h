@@ -77,8 +77,8 @@ SEC("?iter/bpf_map_elem")
 int walk_addresses(struct bpf_iter__bpf_map_elem *ctx)
 {
 	u64 *address = ctx->key;
-	if (!address)
-		return 0; /* the iterator's last call, past the end */
+	if (!address) /* the iterator's last call, past the end */
+		return fr_walk(ctx->meta->seq, 0, 0);
 	return fr_walk(ctx->meta->seq, (struct sock *)*address, ctx->value);
 }
 

@@ -29,8 +29,8 @@ record() {
     shift
     "$flightrec" record --dir "$PWD/$name" "$@" 2>"$name.log" &
     recorder[$name]=$!
-    for _ in $(seq 100); do grep -qs armed "$name.log" && return; sleep 0.1; done
-    fail "no recorder: $(cat "$name.log")"
+    sleep 0.1
+    armed ${recorder[$name]} "$name.log"
 }
 
 # stop NAME: ends it; every event must be accounted for.
@@ -41,15 +41,17 @@ stop() {
     grep -q ' 0 lost, 0 unreadable, 0 unaccounted' "$1.log" || fail "the books: $(cat "$1.log")"
 }
 
-# events NAME [ID]: every event of a capture, of a snapshot made now without ID, as JSON; its show --json in NAME.show.json.
+# events NAME: every event up to now, each with its socket's names, as JSON; all of show --json in NAME.show.json.
 events() {
-    local id=${2:-}
-    if [ -z "$id" ]; then
-        id=$("$flightrec" snapshot --dir "$PWD/$1")
-        for _ in $(seq 50); do [ -e "$1/$id.flightrec" ] && break; sleep 0.1; done
-    fi
-    "$flightrec" show "$id" --dir "$PWD/$1" --json >"$1.show.json"
-    COLUMNS=400 "$flightrec" show "$id" --dir "$PWD/$1" --events | python3 "$here/events.py" "$1.show.json"
+    local id
+    id=$("$flightrec" snapshot --dir "$PWD/$1")
+    for _ in $(seq 50); do [ -e "$1/$id.flightrec" ] && break; sleep 0.1; done
+    "$flightrec" show "$id" --dir "$PWD/$1" --json --events >"$1.show.json"
+    jq -c 'INDEX(.sockets[]; .socket) as $sockets | [.events[] | . as $event | ($sockets[.socket | tostring] // {}) as $of |
+        $event + {local: $of.local, remote: $of.remote, socket_role: $of.role, ms: ((.total_ns // 0) / 1e6)} +
+        if $of == {} then {} else
+            {port: ((if $of.role == "served" then $of.local else $of.remote end) | split(":") | last | tonumber)} end]' \
+        "$1.show.json"
 }
 
 # counter NAMESPACE NAME: the namespace's own count (nstat), TcpExtTCPTimeouts and so on.
