@@ -36,6 +36,15 @@ static __always_inline void fr_note_listener(struct sock *sk)
 	st->listen_drops = BPF_CORE_READ(sk, sk_drops.counter);
 }
 
+/* A handshake is a turn of its own where it took long enough to be worth one. */
+static __always_inline void fr_connected(struct sock *sk, struct fr_sock *st, u64 now, u8 flags)
+{
+	if (!st->connect_start || now - st->connect_start < fr_open_floor_ns)
+		return;
+	fr_begin(sk, st, st->connect_start, FR_CALL);
+	fr_complete(sk, st, now, FR_TURN_CONNECT | flags);
+}
+
 static __always_inline void fr_established(struct sock *sk, struct fr_sock *st, int from, u64 now)
 {
 	struct tcp_sock *tp = fr_tcp(sk);
@@ -46,6 +55,8 @@ static __always_inline void fr_established(struct sock *sk, struct fr_sock *st, 
 		st->rcv_nxt = FR_READ(tp, rcv_nxt);
 	}
 	fr_emit_state(sk, st, now, FR_ESTABLISHED, st->connect_start ? now - st->connect_start : 0);
+	if (st->role == FR_CALLED)
+		fr_connected(sk, st, now, 0);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -88,9 +99,10 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 	/* A half-closed client (FIN_WAIT1 while it waits) still expects its answer. */
 	if (to == TCP_CLOSE || to == TCP_LAST_ACK || (to == TCP_FIN_WAIT1 && st->phase != FR_CALL && st->phase != FR_REQUEST))
 		fr_finish(sk, st, now);
-	if (to == TCP_CLOSE && from == TCP_SYN_SENT)
+	if (to == TCP_CLOSE && from == TCP_SYN_SENT) {
+		fr_connected(sk, st, now, FR_TURN_ABORTED);
 		fr_emit_state(sk, st, now, FR_CONNECT_FAILED, now - st->connect_start);
-	else if (to == TCP_CLOSE && from != TCP_LISTEN)
+	} else if (to == TCP_CLOSE && from != TCP_LISTEN)
 		fr_emit_state(sk, st, now, FR_CLOSED, st->established ? now - st->established : 0);
 	if (to == TCP_CLOSE)
 		fr_forget(sk);

@@ -41,6 +41,18 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		fr_submit(e);
 		return 0;
 	}
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_SENT) {
+		if (!st->connect_start || now <= st->connect_start || now - st->connect_start < fr_open_floor_ns)
+			return 0;
+		fr_announce(sk, st);
+		fr_head(&open.h, now, st->container, st->id, FR_OPEN);
+		open.start = st->connect_start;
+		open.sequence = sequence + 1;
+		open.role = FR_CALLED;
+		open.flags = FR_TURN_OPEN | FR_TURN_CONNECT;
+		bpf_seq_write(seq, &open, sizeof(open));
+		return 0;
+	}
 	if (phase == FR_IDLE || st->claimed == sequence + (unread ? 1 : 0))
 		return 0;
 	u64 start = unread ? next : st->start;
