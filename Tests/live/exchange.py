@@ -48,6 +48,16 @@ class Hang:
         return {"quick": ask(c), "asked_at": time.time(), "slow": ask(c), "ended_at": time.time()}
 
 
+class Post:
+    """(a) As Hang, with a request of 300 KB that is read in many parts."""
+    def server(self, s):
+        reply(s)
+        reply(s, 1.5, 300_000)
+
+    def client(self, c):
+        return {"quick": ask(c), "slow": ask(c, 300_000)}
+
+
 class Pushes:
     """(c) An upgrade, 10 messages unasked 300 ms apart, then client pings between more of them, 350 ms apart."""
     def server(self, s):
@@ -227,7 +237,7 @@ class Reset:
 
 
 scenario = {kind.__name__.lower(): kind for kind in (
-    Hang, Pushes, Unasked, Pipeline, Idle, Upload, Download, HalfClose, Split, Continue, Abort, Reset)}[sys.argv[1]]()
+    Hang, Post, Pushes, Unasked, Pipeline, Idle, Upload, Download, HalfClose, Split, Continue, Abort, Reset)}[sys.argv[1]]()
 port = int(sys.argv[2])
 address = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
