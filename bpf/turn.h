@@ -114,11 +114,14 @@ static __always_inline void fr_rest(struct sock *sk, struct fr_sock *st, u64 end
 	fr_complete(sk, st, st->rested, 0);
 }
 
-/* Whether the peer has acknowledged all that was ever written. */
+/* Whether the peer has acknowledged all that was ever written, and some time ago: where a slow reader was waited for, its
+ * acknowledgement and the next send come together. rcv_tstamp: jiffies of the last one. */
 static __always_inline bool fr_drained(struct sock *sk)
 {
 	struct tcp_sock *tp = fr_tcp(sk);
-	return tp && FR_READ(tp, write_seq) == FR_READ(tp, snd_una);
+	if (!tp || FR_READ(tp, write_seq) != FR_READ(tp, snd_una))
+		return false;
+	return ((u32)bpf_jiffies64() - FR_READ(tp, rcv_tstamp)) * fr_jiffy_ns > FR_REST_NS / 4;
 }
 
 static __always_inline void fr_data_arrived(struct sock *sk, struct fr_sock *st, u64 now, u32 bytes)

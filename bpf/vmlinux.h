@@ -116,6 +116,7 @@ struct tcp_sock {
 	u32 rcv_nxt;
 	u32 write_seq;
 	u32 snd_una;
+	u32 rcv_tstamp;
 	u32 srtt_us;
 	u32 total_retrans;
 	u32 chrono_start;

@@ -6,6 +6,7 @@ Prints JSON: what the client measured, in ms. Every scenario ends by itself with
 """
 import json
 import os
+import select
 import socket
 import struct
 import sys
@@ -162,6 +163,28 @@ class Download:
         return {"total": now() - start}
 
 
+class Trickle:
+    """(f) A 10 MB answer of a server that never blocks, to a client that reads 2 MB and rests 250 ms."""
+    def server(self, s):
+        exactly(s, 5)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
+        s.setblocking(False)
+        rest = memoryview(b"a" * 10_000_000)
+        while rest:
+            select.select([], [s], [], 5)
+            rest = rest[s.send(rest):]
+
+    def client(self, c):
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+        start = now()
+        c.sendall(b"q" * 5)
+        for _ in range(5):
+            exactly(c, 2_000_000)
+            last = now()
+            time.sleep(0.25)
+        return {"total": last - start}
+
+
 class HalfClose:
     """(g) The client ends its side, then waits 300 ms for the answer."""
     def server(self, s):
@@ -237,7 +260,7 @@ class Reset:
 
 
 scenario = {kind.__name__.lower(): kind for kind in (
-    Hang, Post, Pushes, Unasked, Pipeline, Idle, Upload, Download, HalfClose, Split, Continue, Abort, Reset)}[sys.argv[1]]()
+    Hang, Post, Pushes, Unasked, Pipeline, Idle, Upload, Download, Trickle, HalfClose, Split, Continue, Abort, Reset)}[sys.argv[1]]()
 port = int(sys.argv[2])
 address = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
