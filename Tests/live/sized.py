@@ -6,6 +6,7 @@ Usage: sized.py serve PORT...                        until killed; a request is 
        sized.py ask HOST PORT SIZE [REST]            rests REST s after the connect; prints ms from request to answer
        sized.py hold HOST PORT SIGNAL [FROM FPORT]   connects (from that address), asks for 1 byte, and for another when the
                                                      file SIGNAL is there
+       sized.py again HOST PORT SIGNAL               the same, and 0.5 s later once more
 """
 import os
 import socket
@@ -71,3 +72,6 @@ else:
     while not os.path.exists(rest[2]) and time.monotonic() < deadline:
         time.sleep(0.02)
     print(ask(client, 1))
+    if mode == "again":
+        time.sleep(0.5)
+        print(ask(client, 1))
