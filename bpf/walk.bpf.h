@@ -147,7 +147,16 @@ int walk_connections(struct bpf_iter__task_file *ctx)
 	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_ESTABLISHED)
 		return 0;
 	struct fr_sock *st = fr_find_or_make(sk);
-	if (!st || st->owned)
+	if (!st)
+		return 0;
+	/* Its first packet came before the listeners were known. */
+	if (st->old && st->role == FR_CALLED && fr_role_by_listener(sk) == FR_SERVED) {
+		st->role = FR_SERVED;
+		st->phase = FR_IDLE;
+		st->claimed = st->sequence;
+		st->announced = 0;
+	}
+	if (st->owned)
 		return 0;
 	if (!st->generation) {
 		fr_classify(sk, st);

@@ -16,6 +16,9 @@ public struct ContainerName: Sendable, Hashable, Codable {
         self.runtime = runtime
         self.image = image
     }
+
+    /// Somebody gave it this name: it is not only its id, or a cgroup's number.
+    public var isNamed: Bool { runtime != "unknown" && !id.hasPrefix(name) }
 }
 
 /// The rule and the observation that fired.

@@ -40,7 +40,7 @@ public struct ContainerPath: Equatable, Sendable {
             switch parent {
             case "docker": "docker"
             case "libpod_parent": "podman"
-            case "flightrec-demo": "demo"
+            case _ where parent.hasPrefix("flightrec-demo"): "demo"
             case "default": "containerd"
             default: pod != nil ? "containerd" : "unknown"
             }

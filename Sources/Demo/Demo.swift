@@ -29,14 +29,27 @@ public final class Demo: Sendable {
     }
 
     /// Returns the client's own measure of the injected turn, ns. Captures are in `directory` afterwards.
+    ///
+    /// SIGINT, SIGTERM or SIGHUP end it early with `DemoError.interrupted`; then too everything made is gone.
     public func run(_ fault: Fault) throws -> UInt64 {
+        let signals = stopOnSignals()
+        defer { for signal in signals { signal.cancel() } }
+        do {
+            return try story(fault)
+        } catch {
+            // What failed after a signal failed because of it.
+            throw isStopping ? DemoError.interrupted : error
+        }
+    }
+
+    private func story(_ fault: Fault) throws -> UInt64 {
         let host = try DemoHost()
         defer {
+            // Nothing frozen can end by itself; where the thaw is impossible the kill below says nothing new.
+            try? host.setFrozen(false)
             stopChildren()
             host.remove()
         }
-        let interrupt = stopOnInterrupt(host)
-        defer { interrupt.cancel() }
         say(
             "demo: container-like cgroup \(host.id.prefix(12)), namespace \(host.namespace), server \(host.serverAddress)"
         )
@@ -46,15 +59,18 @@ public final class Demo: Sendable {
         let recorder = try start([
             "record", "--dir", directory, "--threshold", "200ms", "--container", String(host.id.prefix(12)),
             "--before", "4s", "--after", "1s", "--window", "20s", "--memory", "16M", "--quiet",
+            // Should the demo be killed, its recorder ends too.
+            "--duration", "60s",
         ])
         let client = try DemoClient(host: host.serverAddress, port: port)
         say("demo: normal traffic, about 30 ms a request")
         // The recorder's load and attach take a moment; these requests also give it a baseline.
-        for _ in 0..<100 where recorder.isRunning { _ = try client.ask() }
+        for _ in 0..<100 where recorder.isRunning && !isStopping { _ = try client.ask() }
         guard recorder.isRunning else { throw DemoError("the recorder ended: see its message above") }
         let measured = try inject(fault, host, client)
         say("demo: injected \(fault.rawValue); the client waited \(measured / 1_000_000) ms")
-        for _ in 0..<60 { _ = try client.ask() }
+        for _ in 0..<60 where !isStopping { _ = try client.ask() }
+        guard !isStopping else { throw DemoError.interrupted }
         recorder.interrupt()
         recorder.waitUntilExit()
         guard recorder.terminationStatus == 0 else {
@@ -87,7 +103,7 @@ public final class Demo: Sendable {
         process.executableURL = URL(filePath: executable)
         process.arguments = arguments
         try children.withLock { children in
-            guard !children.stopping else { throw DemoError("interrupted") }
+            guard !children.stopping else { throw DemoError.interrupted }
             try process.run()
             children.processes.append(process)
         }
@@ -102,19 +118,16 @@ public final class Demo: Sendable {
         }
     }
 
-    /// Ctrl-C ends the children and removes what was made before it ends the demo.
-    private func stopOnInterrupt(_ host: DemoHost) -> any DispatchSourceSignal {
-        signal(SIGINT, SIG_IGN)
-        let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
-        nonisolated(unsafe) let host = host
-        source.setEventHandler { [self] in
-            try? host.setFrozen(false)
-            stopChildren()
-            host.remove()
-            try? FileManager.default.removeItem(atPath: directory)
-            exit(130)
+    private var isStopping: Bool { children.withLock { $0.stopping } }
+
+    /// A signal ends the children: the story then fails at its next step and cleans up on its way out, in one place.
+    private func stopOnSignals() -> [any DispatchSourceSignal] {
+        [SIGINT, SIGTERM, SIGHUP].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { [self] in stopChildren() }
+            source.resume()
+            return source
         }
-        source.resume()
-        return source
     }
 }

@@ -1,8 +1,11 @@
 import Glibc
 
 /// What the demo could not set up, in words.
-public struct DemoError: Error, CustomStringConvertible, Sendable {
+public struct DemoError: Error, CustomStringConvertible, Sendable, Equatable {
     public var description: String
+
+    /// Ended by a signal.
+    public static let interrupted = DemoError("interrupted")
 
     public init(_ description: String) { self.description = description }
 

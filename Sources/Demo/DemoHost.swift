@@ -14,8 +14,9 @@ public final class DemoHost {
 
     /// Makes them. Needs CAP_NET_ADMIN and CAP_SYS_ADMIN, and iproute2.
     public init() throws {
+        Self.sweep()
         let tag = String(getpid())
-        namespace = "flightrec-demo-\(tag)"
+        namespace = Self.prefix + tag
         link = "frd\(tag)"
         // 198.18.0.0/15 is set aside for benchmarks (RFC 2544): no route of the host's is shadowed.
         let third = getpid() % 250 + 1
@@ -23,7 +24,7 @@ public final class DemoHost {
         serverAddress = "198.18.\(third).2"
         id = (0..<4).map { _ in String(format: "%016lx", UInt64.random(in: .min ... .max)) }.joined()
         let root = try Self.cgroupRoot()
-        cgroup = "\(root)/flightrec-demo/\(id)"
+        cgroup = "\(root)/\(Self.prefix)\(tag)/\(id)"
         do {
             try FileManager.default.createDirectory(atPath: cgroup, withIntermediateDirectories: true)
             try Self.ip("netns", "add", namespace)
@@ -46,6 +47,27 @@ public final class DemoHost {
         _ = try? Self.ip("link", "del", link)
         for _ in 0..<40 where rmdir(cgroup) != 0 && errno == EBUSY { usleep(25_000) }
         rmdir((cgroup as NSString).deletingLastPathComponent)
+    }
+
+    /// Before the pid, in the names of all it makes.
+    private static let prefix = "flightrec-demo-"
+
+    /// Removes what demos left that were killed: those whose pid is gone.
+    private static func sweep() {
+        func dead(in directory: String) -> [String] {
+            ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).filter { name in
+                guard name.hasPrefix(prefix), let pid = Int32(name.dropFirst(prefix.count)) else { return false }
+                return kill(pid, 0) != 0 && errno == ESRCH
+            }
+        }
+        for name in dead(in: "/run/netns") { _ = try? ip("netns", "del", name) }
+        guard let root = try? cgroupRoot() else { return }
+        for parent in dead(in: root) {
+            for id in (try? FileManager.default.contentsOfDirectory(atPath: "\(root)/\(parent)")) ?? [] {
+                rmdir("\(root)/\(parent)/\(id)")
+            }
+            rmdir("\(root)/\(parent)")
+        }
     }
 
     /// Freezes or thaws every process of the cgroup (cgroup v2 freezer: Documentation/admin-guide/cgroup-v2.rst).

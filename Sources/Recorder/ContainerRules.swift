@@ -1,3 +1,4 @@
+import Analysis
 import Containers
 import Dispatch
 import Events
@@ -37,7 +38,7 @@ final class ContainerRules: Sendable {
     }
 
     /// Containers remembered as decided; the kernel's map of rules has as many.
-    private static let remembered = 16384
+    static let remembered = 16384
 
     /// Called for every socket named: cheap when the container is known.
     func noteContainer(_ key: ContainerKey) {
@@ -50,16 +51,24 @@ final class ContainerRules: Sendable {
         queue.async { [self] in decide(key) }
     }
 
-    private func decide(_ key: ContainerKey) {
+    private func decide(_ key: ContainerKey, attempt: Int = 0) {
         let name = resolver.name(for: key)
         guard !choices.isEmpty else { return }
         let choice = choices.first { ContainerResolver.matches($0.pattern, name) }
+        if choice == nil, !name.isNamed, attempt < Self.retries.count {
+            // Its runtime may not have written the name yet: to call it unwanted now would be for good.
+            queue.asyncAfter(deadline: .now() + Self.retries[attempt]) { [self] in decide(key, attempt: attempt + 1) }
+            return
+        }
         // The host's own sockets are watched by --host, not by name.
         let watch: Bool? = key == 0 ? nil : choice != nil
         state.withLock { $0.decided.append(ContainerDecision(container: key, watch: watch, rule: choice?.rule)) }
         var one: UInt64 = 1
         _ = write(wake, &one, 8)
     }
+
+    /// Seconds between two looks at a container that has no name yet.
+    private static let retries = [0.1, 0.4, 1.5, 3]
 
     func take() -> [ContainerDecision] {
         state.withLock { state in
@@ -70,18 +79,40 @@ final class ContainerRules: Sendable {
 }
 
 /// Which containers may fire and be captured, as decided so far. The kernel watches a new container until its name is
-/// known, so that one that is wanted loses nothing; what is not wanted, or not yet known to be, goes no further.
+/// known, so that one that is wanted loses nothing; what is not wanted goes no further.
 struct Selection {
+    enum Verdict { case wanted, unwanted, undecided }
+
     private let all: Bool
-    private var wanted: Set<ContainerKey> = []
+    private var decided: [ContainerKey: Bool] = [:]
+    /// Triggers of containers still undecided, with the beginning of the turn.
+    private var held: [(fact: TriggerFact, began: Instant)] = []
+    private static let maximumHeld = 1024
 
     init(_ choices: [RecorderOptions.Choice]) { all = choices.isEmpty }
 
-    mutating func note(_ decision: ContainerDecision) {
-        guard let watch = decision.watch else { return }
-        if watch { wanted.insert(decision.container) } else { wanted.remove(decision.container) }
+    /// Takes a decision in; returns the held triggers it sets free.
+    mutating func note(_ decision: ContainerDecision) -> [(fact: TriggerFact, began: Instant)] {
+        guard let watch = decision.watch else { return [] }
+        // Those that still matter are decided again, as `ContainerRules` forgets them too.
+        if decided.count >= ContainerRules.remembered { decided.removeAll() }
+        decided[decision.container] = watch
+        let its = held.filter { $0.fact.container == decision.container }
+        held.removeAll { $0.fact.container == decision.container }
+        return watch ? its : []
     }
 
     /// The host's own (key 0) are `--host`'s to choose.
-    func has(_ container: ContainerKey) -> Bool { all || container == 0 || wanted.contains(container) }
+    func verdict(_ container: ContainerKey) -> Verdict {
+        if all || container == 0 { return .wanted }
+        return decided[container].map { $0 ? .wanted : .unwanted } ?? .undecided
+    }
+
+    func has(_ container: ContainerKey) -> Bool { verdict(container) == .wanted }
+
+    /// Keeps a trigger until its container is decided; the oldest goes when there are too many.
+    mutating func hold(_ fact: TriggerFact, began: Instant) {
+        if held.count >= Self.maximumHeld { held.removeFirst() }
+        held.append((fact, began))
+    }
 }

@@ -166,7 +166,11 @@ public final class Recorder {
     }
 
     private func fire(_ fact: TriggerFact, began: Instant) {
-        guard selection.has(fact.container) else { return }
+        switch selection.verdict(fact.container) {
+        case .wanted: break
+        case .unwanted: return
+        case .undecided: return selection.hold(fact, began: began)
+        }
         tracker.note(fact, began: began) { [trigger] in trigger.baselines(of: [fact.container]) }
         samples.watch(fact.container, until: fact.at &+ options.after)
     }
@@ -203,9 +207,9 @@ public final class Recorder {
 
     private func applyRules() throws {
         for decision in rules.take() {
-            selection.note(decision)
             if let watch = decision.watch { try probes.setRule(container: decision.container, watch: watch) }
             if let rule = decision.rule { trigger.setRule(rule, for: decision.container) }
+            for held in selection.note(decision) { fire(held.fact, began: held.began) }
         }
         probes.setOpenFloor(trigger.floor)
     }

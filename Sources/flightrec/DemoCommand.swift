@@ -30,6 +30,8 @@ struct DemoCommand: ParsableCommand {
         }
         do {
             _ = try demo.run(cause)
+        } catch let error as DemoError where error == .interrupted {
+            throw ExitCode(130)
         } catch let error as DemoError {
             throw Failure(message: error.description)
         }

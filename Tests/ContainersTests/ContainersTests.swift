@@ -15,7 +15,7 @@ private let id = String(repeating: "0123456789abcdef", count: 4)
         ("/libpod_parent/libpod-\(id)", "podman"),
         ("/system.slice/cri-containerd-\(id).scope", "containerd"),
         ("/default/\(id)", "containerd"),
-        ("/flightrec-demo/\(id)", "demo"),
+        ("/flightrec-demo-4711/\(id)", "demo"),
         ("/kubepods.slice/kubepods-burstable.slice/crio-\(id).scope", "cri-o"),
     ])
     func runtimes(path: String, runtime: String) throws {
