@@ -72,6 +72,12 @@ static __always_inline bool fr_port_wanted(struct sock *sk)
 	return bpf_map_lookup_elem(&port_rule, &local) || bpf_map_lookup_elem(&port_rule, &remote);
 }
 
+static __always_inline bool fr_container_watched(u64 container)
+{
+	u8 *rule = bpf_map_lookup_elem(&container_rule, &container);
+	return rule ? *rule : container || fr_watch_host;
+}
+
 /* Sets st->container, st->leaf and st->watched. */
 static __noinline int fr_classify(struct sock *sk, struct fr_sock *st)
 {
@@ -86,11 +92,9 @@ static __noinline int fr_classify(struct sock *sk, struct fr_sock *st)
 	/* A cgroup-v1-only host leaves every socket in the v2 root: there the network namespace tells. */
 	if (!st->container && st->leaf <= 1 && fr_host_netns && netns != fr_host_netns)
 		st->container = 1ULL << 63 | netns;
-	u8 *rule = bpf_map_lookup_elem(&container_rule, &st->container);
-	if (rule)
-		st->watched = *rule;
-	else
-		st->watched = st->container ? 1 : fr_watch_host;
+	if (st->container && netns != fr_host_netns)
+		bpf_map_update_elem(&container_of_netns, &netns, &st->container, BPF_ANY);
+	st->watched = fr_container_watched(st->container);
 	if (st->watched && fr_filter_ports && !fr_port_wanted(sk))
 		st->watched = 0;
 	return 0;
@@ -106,6 +110,12 @@ static __always_inline void fr_own(struct fr_sock *st)
 	st->owned = 1;
 	if (fr_filter_pids && !bpf_map_lookup_elem(&pid_rule, &st->pid))
 		st->pid_rejected = 1;
+}
+
+/* Under --pid nothing is said of a socket before it is known whose it is; its turn is followed all the same. */
+static __always_inline bool fr_reportable(struct fr_sock *st)
+{
+	return !fr_filter_pids || (st->owned && !st->pid_rejected);
 }
 
 static __always_inline bool fr_watched(struct sock *sk, struct fr_sock *st)
@@ -128,9 +138,12 @@ static __noinline struct fr_sock *fr_adopt(struct sock *sk)
 	return st;
 }
 
-/* Served when its local port has a listener in its namespace. */
+/* Served when it was made by a listener, whose backlog it inherits (sk_clone), be that gone or in another namespace; or
+ * when its local port has one here with a backlog of 0, which leaves no other sign. */
 static __always_inline u8 fr_role_by_listener(struct sock *sk)
 {
+	if (BPF_CORE_READ(sk, sk_max_ack_backlog))
+		return FR_SERVED;
 	struct fr_listener key = { .netns = fr_netns(sk), .port = BPF_CORE_READ(sk, __sk_common.skc_num) };
 	return bpf_map_lookup_elem(&listeners, &key) ? FR_SERVED : FR_CALLED;
 }

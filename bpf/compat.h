@@ -31,4 +31,12 @@ static __always_inline u32 fr_reason_unspecified(void)
 	return 0;
 }
 
+/* What lay unread in a socket's queue when it closed, often only the FIN: no packet was lost. Since 6.11 or so; before,
+ * such packets had no reason. */
+static __always_inline bool fr_reason_is_close(u32 reason)
+{
+	return bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE) &&
+	       reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE);
+}
+
 #endif

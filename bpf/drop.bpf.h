@@ -1,13 +1,18 @@
-/* Probe family: dropped TCP packets with the kernel's reason. Bounded: one report per millisecond, CPU and reason. */
+/* Probe family: dropped TCP packets with the kernel's reason. Bounded: one report per millisecond, CPU and reason; what is
+ * held back goes with the next one, or with the walker's next pass. */
 
 #define FR_DROP_REASONS 256
 #define FR_DROP_INTERVAL_NS 1000000ULL
+#define FR_CPUS_MOST 1024
 
 struct fr_drop_slot {
 	u64 last;
-	u32 waiting;
+	u32 waiting;	/* held back; whoever takes them to 0 reports them */
 	u32 pad;
+	struct fr_drop held;	/* the last of them */
 };
+
+u32 fr_drops_held = 0;	/* some slot holds some */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -49,10 +54,49 @@ static __always_inline bool fr_drop_tuple(struct fr_drop *e, const struct sk_buf
 	return true;
 }
 
+#define FR_IFF_LOOPBACK 8
+
+/* Whose packet: its socket's container, or the one in its network namespace; 0: the host's, or forwarded by it. */
+static __always_inline u64 fr_drop_container(struct sock *sk, u32 netns)
+{
+	u64 container = 0;
+	if (sk && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_TIME_WAIT &&
+	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_NEW_SYN_RECV) {
+		struct cgroup *cgroup = fr_sock_cgroup(sk);
+		container = cgroup ? fr_container_of((u64)cgroup) : 0;
+	}
+	if (container || !netns || netns == fr_host_netns)
+		return container;
+	u64 *known = bpf_map_lookup_elem(&container_of_netns, &netns);
+	return known ? *known : 1ULL << 63 | netns;
+}
+
+/* A packet the host drops between devices may be any container's; on its loopback it is its own. */
+static __always_inline bool fr_drop_watched(struct fr_drop *e, const struct sk_buff *skb, u64 container)
+{
+	if (fr_filter_ports && !bpf_map_lookup_elem(&port_rule, &e->source_port) &&
+	    !bpf_map_lookup_elem(&port_rule, &e->destination_port))
+		return false;
+	if (container || skb->sk || BPF_CORE_READ(skb, dev, flags) & FR_IFF_LOOPBACK)
+		return fr_container_watched(container);
+	return true;
+}
+
+static __always_inline void fr_drop_report(struct fr_drop_slot *slot, struct fr_drop *e)
+{
+	u32 count = __sync_lock_test_and_set(&slot->waiting, 0);
+	struct fr_drop *out = count ? fr_reserve(sizeof(*out), FR_DROP) : 0;
+	if (!out)
+		return;
+	*out = *e;
+	out->count = count;
+	fr_submit(out);
+}
+
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
 {
-	if (reason <= fr_reason_unspecified() || reason >= FR_DROP_REASONS)
+	if (reason <= fr_reason_unspecified() || reason >= FR_DROP_REASONS || fr_reason_is_close(reason))
 		return 0;
 	struct fr_drop_slot *slot = bpf_map_lookup_elem(&drop_slots, &reason);
 	if (!slot)
@@ -60,28 +104,66 @@ int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
 	struct fr_drop e = {};
 	if (!fr_drop_tuple(&e, skb))
 		return 0;
-	u64 now = bpf_ktime_get_ns();
-	slot->waiting++;
-	if (now - slot->last < FR_DROP_INTERVAL_NS)
+	e.netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
+	u64 container = fr_drop_container(skb->sk, e.netns);
+	if (!fr_drop_watched(&e, skb, container))
 		return 0;
-	struct fr_drop *out = fr_reserve(sizeof(*out), FR_DROP);
-	if (!out)
+	fr_head(&e.h, bpf_ktime_get_ns(), container, 0, FR_DROP);
+	e.location = (u64)location;
+	e.reason = reason;
+	__sync_fetch_and_add(&slot->waiting, 1);
+	if (e.h.ts - slot->last < FR_DROP_INTERVAL_NS) {
+		slot->held = e;
+		fr_drops_held = 1;
 		return 0;
-	u64 container = 0;
-	struct sock *sk = skb->sk;
-	if (sk && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_TIME_WAIT &&
-	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_NEW_SYN_RECV) {
-		struct cgroup *cgroup = fr_sock_cgroup(sk);
-		container = cgroup ? fr_container_of((u64)cgroup) : 0;
 	}
-	*out = e;
-	fr_head(&out->h, now, container, 0, FR_DROP);
-	out->location = (u64)location;
-	out->reason = reason;
-	out->count = slot->waiting;
-	out->netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
-	slot->waiting = 0;
-	slot->last = now;
-	fr_submit(out);
+	slot->last = e.h.ts;
+	fr_drop_report(slot, &e);
 	return 0;
+}
+
+static long fr_drop_flush_one(u32 index, void *unused)
+{
+	u32 reason = index % FR_DROP_REASONS;
+	struct fr_drop_slot *slot = bpf_map_lookup_percpu_elem(&drop_slots, &reason, index / FR_DROP_REASONS);
+	if (!slot)
+		return 1; /* no such CPU */
+	if (slot->waiting && slot->held.h.ts)
+		fr_drop_report(slot, &slot->held);
+	return 0;
+}
+
+/* Run by the walker: the end of a burst must not wait for the next. Needs a helper of 5.19. */
+static __always_inline void fr_drop_flush(void)
+{
+	if (!fr_drops_held || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem))
+		return;
+	fr_drops_held = 0;
+	bpf_loop(FR_DROP_REASONS * FR_CPUS_MOST, fr_drop_flush_one, 0, 0);
+}
+
+/* A full accept or SYN queue drops silently: the SYN is consumed, not freed with a reason, but the listener counts it
+ * (tcp_listendrop). Run by the walker. */
+static __always_inline void fr_listen_drops(struct sock *sk, struct fr_sock *st)
+{
+	u32 drops = BPF_CORE_READ(sk, sk_drops.counter), more = drops - st->listen_drops;
+	if (!more || !bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW))
+		return;
+	struct fr_drop *e = fr_reserve(sizeof(*e), FR_DROP);
+	if (!e)
+		return;
+	__builtin_memset(e, 0, sizeof(*e));
+	fr_head(&e->h, bpf_ktime_get_ns(), st->container, st->id, FR_DROP);
+	e->reason = bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
+	e->count = more;
+	e->netns = fr_netns(sk);
+	e->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	e->destination_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	u32 local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+	if (e->family == AF_INET6)
+		BPF_CORE_READ_INTO(&e->destination, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+	else
+		__builtin_memcpy(e->destination, &local, 4);
+	fr_submit(e);
+	st->listen_drops = drops;
 }

@@ -39,12 +39,12 @@ enum fr_role { FR_ROLE_UNKNOWN = 0, FR_SERVED = 1, FR_CALLED = 2 };
 
 enum fr_turn_flag {
 	FR_TURN_OPEN = 1,	/* not completed when reported */
-	FR_TURN_STREAM = 2,	/* three or more request bursts read before any answer: an upload or one-way stream */
+	FR_TURN_STREAM = 2,	/* upload or one-way stream: three or more bursts read before any answer, or sent over 10 ms after the first */
 	FR_TURN_ABORTED = 4,	/* the connection ended before an answer */
 	FR_TURN_UNREAD = 8,	/* open, and its first byte still waits in the receive queue */
 	FR_TURN_SENDING = 16,	/* open, and a send call is blocked in it */
 	FR_TURN_FIRST = 32,	/* the first turn seen on this socket */
-	FR_TURN_CONNECT = 64	/* open: the handshake itself has not finished */
+	FR_TURN_CONNECT = 64	/* not an exchange but the handshake, when it is slow; aborted: it failed */
 };
 
 enum fr_retransmit_kind { FR_RTX_RTO = 1, FR_RTX_FAST = 2, FR_RTX_TLP = 3, FR_RTX_SYN = 4, FR_RTX_SYNACK = 5 };

@@ -12,6 +12,14 @@ enum fr_phase {
 
 /* A response that pauses this long between two sends, with no send blocked, has ended: what follows is a push. */
 #define FR_PAUSE_NS 1000000000ULL
+/* A rest: this long nothing sent or received within an answer, though the other side has taken all there was. CPU
+ * throttling stops a sender for less than its period of 100 ms. */
+#define FR_REST_NS 100000000ULL
+/* So many rests on a connection, and what follows one is a push; fewer are an answer that stalls. */
+#define FR_RESTS 3
+#define FR_RESTS_MOST 8
+/* A request whose sending goes on after this long is an upload. */
+#define FR_UPLOAD_NS 10000000ULL
 
 struct fr_sock {
 	u64 container;
@@ -22,20 +30,22 @@ struct fr_sock {
 	u64 rx_bytes, tx_bytes;
 	u64 sending;		/* a send call entered and has not returned */
 	u64 next_first, next_last, next_woken, next_bytes; /* request data that arrived while still answering */
+	u64 rested, rested_rx, rested_bytes; /* end, last arrival and size of the answer before its first rest */
 	u32 sndbuf_at, rwnd_at;	/* chrono_stat when the turn began, jiffies */
 	u32 id;
 	u32 generation;
 	u32 sequence;		/* of the current turn */
 	u32 claimed;		/* sequence of the last turn reported: walker and hot path must not both report it */
-	u32 turns;
 	u32 pid, tid;
 	u32 write_seq, rcv_nxt;
+	u32 listen_drops;	/* of a listener: sk_drops reported so far */
 	u16 retransmits;	/* in the current turn */
 	u16 syn_retries;
 	u8 watched;
 	u8 role;
 	u8 phase;
 	u8 bursts;
+	u8 rests;		/* in the last turns: up by one at each, down by one for a turn without */
 	u8 announced;		/* 1: sent, 2: sent with its owner */
 	u8 owned;
 	u8 old;
@@ -88,6 +98,14 @@ struct {
 	__type(value, u64);
 } container_of_cgroup SEC(".maps");
 
+/* Network namespace → the container in it, for packets that have no socket. The host's own is not in it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, u64);
+} container_of_netns SEC(".maps");
+
 /* Written by userspace: container key → 1 watch, 0 ignore. Absent: watched, and userspace decides. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -115,7 +133,7 @@ struct fr_listener {
 	u32 port;
 };
 
-/* Listening ports seen, for the role of connections older than the recorder. */
+/* Ports of listeners with a backlog of 0, for the role of connections older than the recorder. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -152,8 +170,11 @@ static __always_inline struct fr_sock *fr_find(struct sock *sk)
 /* A socket's state, made when it has none; NULL without memory. */
 static __always_inline struct fr_sock *fr_find_or_make(struct sock *sk)
 {
-	if (!fr_by_address)
-		return bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!fr_by_address) {
+		struct fr_sock *made = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		/* NULL too when another CPU made it meanwhile: SYN-ACK timers of one listener run on all. */
+		return made ? made : bpf_sk_storage_get(&sockets, sk, 0, 0);
+	}
 	u64 key = (u64)sk;
 	struct fr_sock *st = bpf_map_lookup_elem(&sockets_by_address, &key);
 	if (st)

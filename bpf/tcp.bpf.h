@@ -2,6 +2,8 @@
 
 static __always_inline void fr_emit_state(struct sock *sk, struct fr_sock *st, u64 now, u8 kind, u64 duration)
 {
+	if (!fr_reportable(st))
+		return;
 	fr_announce(sk, st);
 	struct fr_state *e = fr_reserve(sizeof(*e), FR_STATE);
 	if (!e)
@@ -9,7 +11,7 @@ static __always_inline void fr_emit_state(struct sock *sk, struct fr_sock *st, u
 	__builtin_memset(e, 0, sizeof(*e));
 	fr_head(&e->h, now, st->container, st->id, FR_STATE);
 	e->duration = duration;
-	e->turns = st->turns;
+	e->turns = st->sequence;
 	e->syn_retries = st->syn_retries;
 	e->state_kind = kind;
 	struct tcp_sock *tp = fr_tcp(sk);
@@ -25,7 +27,22 @@ static __always_inline void fr_note_listener(struct sock *sk)
 {
 	struct fr_listener key = { .netns = fr_netns(sk), .port = BPF_CORE_READ(sk, __sk_common.skc_num) };
 	u8 one = 1;
-	bpf_map_update_elem(&listeners, &key, &one, BPF_ANY);
+	if (!BPF_CORE_READ(sk, sk_max_ack_backlog))
+		bpf_map_update_elem(&listeners, &key, &one, BPF_ANY);
+	struct fr_sock *st = fr_adopt(sk);
+	if (!st)
+		return;
+	st->role = FR_SERVED;
+	st->listen_drops = BPF_CORE_READ(sk, sk_drops.counter);
+}
+
+/* A handshake is a turn of its own where it took long enough to be worth one. */
+static __always_inline void fr_connected(struct sock *sk, struct fr_sock *st, u64 now, u8 flags)
+{
+	if (!st->connect_start || now - st->connect_start < fr_open_floor_ns)
+		return;
+	fr_begin(sk, st, st->connect_start, FR_CALL);
+	fr_complete(sk, st, now, FR_TURN_CONNECT | flags);
 }
 
 static __always_inline void fr_established(struct sock *sk, struct fr_sock *st, int from, u64 now)
@@ -38,6 +55,8 @@ static __always_inline void fr_established(struct sock *sk, struct fr_sock *st, 
 		st->rcv_nxt = FR_READ(tp, rcv_nxt);
 	}
 	fr_emit_state(sk, st, now, FR_ESTABLISHED, st->connect_start ? now - st->connect_start : 0);
+	if (st->role == FR_CALLED)
+		fr_connected(sk, st, now, 0);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -47,6 +66,9 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 		return 0; /* MPTCP and SCTP raise it too */
 	if (to == TCP_LISTEN) {
 		fr_note_listener(sk);
+		struct fr_sock *listener = fr_find(sk);
+		if (listener)
+			fr_own(listener);
 		return 0;
 	}
 	u64 now = bpf_ktime_get_ns();
@@ -77,9 +99,10 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 	/* A half-closed client (FIN_WAIT1 while it waits) still expects its answer. */
 	if (to == TCP_CLOSE || to == TCP_LAST_ACK || (to == TCP_FIN_WAIT1 && st->phase != FR_CALL && st->phase != FR_REQUEST))
 		fr_finish(sk, st, now);
-	if (to == TCP_CLOSE && from == TCP_SYN_SENT)
+	if (to == TCP_CLOSE && from == TCP_SYN_SENT) {
+		fr_connected(sk, st, now, FR_TURN_ABORTED);
 		fr_emit_state(sk, st, now, FR_CONNECT_FAILED, now - st->connect_start);
-	else if (to == TCP_CLOSE && from != TCP_LISTEN)
+	} else if (to == TCP_CLOSE && from != TCP_LISTEN)
 		fr_emit_state(sk, st, now, FR_CLOSED, st->established ? now - st->established : 0);
 	if (to == TCP_CLOSE)
 		fr_forget(sk);
@@ -105,6 +128,8 @@ int BPF_PROG(retransmit_tp, struct sock *sk)
 		kind = FR_RTX_FAST;
 	if (st->phase != FR_IDLE && st->retransmits < 65535)
 		st->retransmits++;
+	if (!fr_reportable(st))
+		return 0;
 	fr_announce(sk, st);
 	struct fr_retransmit *e = fr_reserve(sizeof(*e), FR_RETRANSMIT);
 	if (!e)
@@ -124,7 +149,7 @@ SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(synack_tp, struct sock *sk, struct request_sock *req)
 {
 	struct fr_sock *st = fr_adopt(sk);
-	if (!st || !fr_watched(sk, st))
+	if (!st || !fr_watched(sk, st) || !fr_reportable(st))
 		return 0;
 	st->role = FR_SERVED;
 	fr_announce(sk, st);
@@ -144,7 +169,7 @@ int BPF_PROG(synack_tp, struct sock *sk, struct request_sock *req)
 static __always_inline int fr_on_reset(struct sock *sk, u32 kind)
 {
 	struct fr_sock *st = fr_find(sk);
-	if (!st || !fr_watched(sk, st))
+	if (!st || !fr_watched(sk, st) || !fr_reportable(st))
 		return 0;
 	fr_announce(sk, st);
 	struct fr_reset *e = fr_reserve(sizeof(*e), FR_RESET);
@@ -161,4 +186,11 @@ SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(reset_received_tp, struct sock *sk)
 {
 	return fr_on_reset(sk, FR_RESET_RECEIVED);
+}
+
+/* No socket: an answer to a packet for none. Minisockets have no storage. */
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(reset_sent_tp, struct sock *sk)
+{
+	return sk ? fr_on_reset(sk, FR_RESET_SENT) : 0;
 }

@@ -1,13 +1,22 @@
 /* Probe family: turns. Each hook is a few lines over turn.h; tp_btf first, fentry where a kernel lacks the tracepoint. */
 
-/* tcp_rcv_established also sees pure ACKs: only a segment longer than its own header carries data. */
-static __always_inline u32 fr_payload(struct sk_buff *skb)
+/* Bytes of a segment that were not received before. tcp_rcv_established also sees pure ACKs, and data sent again because
+ * our ACK was lost: a request that was answered must not begin another turn. */
+static __always_inline u32 fr_payload(struct sock *sk, struct sk_buff *skb)
 {
-	u8 offset = 0;
-	if (bpf_probe_read_kernel(&offset, 1, FR_READ(skb, data) + 12))
+	u8 head[16]; /* of the TCP header: sequence number at 4, data offset at 12 */
+	if (bpf_probe_read_kernel(head, sizeof(head), FR_READ(skb, data)))
 		return 0;
-	u32 header = (offset >> 4) * 4, length = FR_READ(skb, len);
-	return length > header ? length - header : 0;
+	u32 header = (head[12] >> 4) * 4, length = FR_READ(skb, len);
+	if (length <= header)
+		return 0;
+	length -= header;
+	struct tcp_sock *tp = fr_tcp(sk);
+	if (!tp)
+		return length;
+	u32 sequence = (u32)head[4] << 24 | (u32)head[5] << 16 | (u32)head[6] << 8 | head[7];
+	s32 fresh = (s32)(sequence + length - FR_READ(tp, rcv_nxt));
+	return fresh <= 0 ? 0 : (u32)fresh < length ? (u32)fresh : length;
 }
 
 static __always_inline int fr_on_data(struct sock *sk, struct sk_buff *skb)
@@ -15,7 +24,7 @@ static __always_inline int fr_on_data(struct sock *sk, struct sk_buff *skb)
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
-	u32 bytes = fr_payload(skb);
+	u32 bytes = fr_payload(sk, skb);
 	if (bytes)
 		fr_data_arrived(sk, st, bpf_ktime_get_ns(), bytes);
 	return 0;
@@ -43,7 +52,7 @@ static __always_inline int fr_on_woken(struct sock *sk)
 {
 	struct fr_sock *st = fr_find(sk);
 	if (st && st->watched)
-		fr_reader_woken(st, bpf_ktime_get_ns());
+		fr_reader_woken(sk, st, bpf_ktime_get_ns());
 	return 0;
 }
 

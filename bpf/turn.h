@@ -22,6 +22,7 @@ static __always_inline void fr_begin(struct sock *sk, struct fr_sock *st, u64 st
 	st->rx_first = st->rx_last = st->woken = 0;
 	st->read_first = st->read_last = st->tx_first = st->tx_last = 0;
 	st->rx_bytes = st->tx_bytes = 0;
+	st->rested = 0;
 	st->retransmits = 0;
 	st->bursts = 0;
 	st->sequence++;
@@ -65,9 +66,12 @@ static __always_inline void fr_complete(struct sock *sk, struct fr_sock *st, u64
 {
 	u32 sequence = st->sequence;
 	st->phase = FR_IDLE;
+	if (!st->rested && st->rests)
+		st->rests--;
+	if (!fr_reportable(st))
+		return;
 	if (__sync_val_compare_and_swap(&st->claimed, sequence - 1, sequence) != sequence - 1)
 		return;
-	st->turns++;
 	struct fr_turn *e = fr_reserve(sizeof(*e), FR_TURN);
 	if (!e)
 		return;
@@ -84,6 +88,40 @@ static __always_inline u64 fr_answered_at(struct fr_sock *st)
 	if (st->phase == FR_ANSWER)
 		return st->read_last;
 	return 0;
+}
+
+/* The answer goes on after a rest that followed `end`. Connections that carry messages both ways (WebSocket, subscribers)
+ * look like this: the turn then ended at its first rest, and what came since was not asked for. */
+static __always_inline void fr_rest(struct sock *sk, struct fr_sock *st, u64 end)
+{
+	if (!st->rested) {
+		st->rested = end;
+		st->rested_rx = st->rx_last;
+		st->rested_bytes = st->phase == FR_RESPONSE ? st->tx_bytes : st->rx_bytes;
+	}
+	if (st->rests < FR_RESTS_MOST)
+		st->rests++;
+	if (st->rests < FR_RESTS)
+		return;
+	if (st->phase == FR_RESPONSE) {
+		st->tx_last = st->rested;
+		st->tx_bytes = st->rested_bytes;
+	} else {
+		st->read_last = st->rested;
+		st->rx_last = st->rested_rx;
+		st->rx_bytes = st->rested_bytes;
+	}
+	fr_complete(sk, st, st->rested, 0);
+}
+
+/* Whether the peer has acknowledged all that was ever written, and some time ago: where a slow reader was waited for, its
+ * acknowledgement and the next send come together. rcv_tstamp: jiffies of the last one. */
+static __always_inline bool fr_drained(struct sock *sk)
+{
+	struct tcp_sock *tp = fr_tcp(sk);
+	if (!tp || FR_READ(tp, write_seq) != FR_READ(tp, snd_una))
+		return false;
+	return ((u32)bpf_jiffies64() - FR_READ(tp, rcv_tstamp)) * fr_jiffy_ns > FR_REST_NS / 4;
 }
 
 static __always_inline void fr_data_arrived(struct sock *sk, struct fr_sock *st, u64 now, u32 bytes)
@@ -112,16 +150,29 @@ static __always_inline void fr_data_arrived(struct sock *sk, struct fr_sock *st,
 		st->phase = FR_ANSWER;
 		st->rx_first = now;
 		break;
+	case FR_ANSWER:
+		if (st->read_last > st->rx_last && now - st->read_last > FR_REST_NS)
+			fr_rest(sk, st, st->read_last);
+		if (st->phase == FR_IDLE)
+			return;
+		break;
 	}
 	st->rx_last = now;
 	st->rx_bytes += bytes;
 }
 
-static __always_inline void fr_reader_woken(struct fr_sock *st, u64 now)
+static __always_inline void fr_reader_woken(struct sock *sk, struct fr_sock *st, u64 now)
 {
 	if (st->phase == FR_RESPONSE) {
 		if (st->next_first && !st->next_woken)
 			st->next_woken = now;
+	} else if (st->phase == FR_CALL) {
+		/* After shutdown(SHUT_WR) data no longer comes by tcp_rcv_established. A FIN wakes too, but in a later state. */
+		u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+		if (state != TCP_FIN_WAIT1 && state != TCP_FIN_WAIT2)
+			return;
+		st->phase = FR_ANSWER;
+		st->rx_first = st->rx_last = st->woken = now;
 	} else if (st->rx_first && !st->woken)
 		st->woken = now;
 }
@@ -154,9 +205,16 @@ static __always_inline void fr_was_read(struct sock *sk, struct fr_sock *st, u64
 
 static __always_inline void fr_sends(struct sock *sk, struct fr_sock *st, u64 now)
 {
-	if (st->phase == FR_RESPONSE && !st->sending && now - fr_answered_at(st) > FR_PAUSE_NS)
-		fr_complete(sk, st, fr_answered_at(st), 0);
-	else if (st->phase == FR_ANSWER && st->read_last)
+	if (st->phase == FR_RESPONSE && !st->sending && !st->next_first) {
+		u64 end = fr_answered_at(st);
+		if (now - end > FR_PAUSE_NS)
+			fr_complete(sk, st, end, 0);
+		else if (now - end > FR_REST_NS && fr_drained(sk))
+			fr_rest(sk, st, end);
+	} else if (st->phase == FR_CALL) {
+		if (now - st->start > FR_UPLOAD_NS && st->bursts < 255)
+			st->bursts++;
+	} else if (st->phase == FR_ANSWER && st->read_last)
 		fr_complete(sk, st, st->read_last, 0);
 	if (st->phase == FR_IDLE && st->role == FR_CALLED) {
 		fr_begin(sk, st, now, FR_CALL);
@@ -187,6 +245,8 @@ static __always_inline void fr_finish(struct sock *sk, struct fr_sock *st, u64 n
 	u64 end = fr_answered_at(st);
 	if (st->phase == FR_IDLE)
 		return;
+	if (!end && st->phase == FR_ANSWER)
+		end = st->rx_last; /* the answer came; the end of the connection overtook its reader */
 	if (end)
 		fr_complete(sk, st, end, 0);
 	else

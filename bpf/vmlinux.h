@@ -16,6 +16,7 @@ typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
+typedef __s32 s32;
 typedef __s64 s64;
 typedef __u16 __be16;
 typedef __u32 __be32;
@@ -91,8 +92,13 @@ struct cgroup {
 struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
+typedef struct {
+	int counter;
+} atomic_t;
 struct sock {
 	struct sock_common __sk_common;
+	atomic_t sk_drops;
+	u32 sk_max_ack_backlog;
 	struct sock_cgroup_data sk_cgrp_data;
 	u16 sk_protocol;
 };
@@ -110,6 +116,8 @@ struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	u32 rcv_nxt;
 	u32 write_seq;
+	u32 snd_una;
+	u32 rcv_tstamp;
 	u32 srtt_us;
 	u32 total_retrans;
 	u32 chrono_start;
@@ -129,6 +137,7 @@ struct task_struct {
 	char comm[16];
 };
 struct net_device {
+	unsigned int flags;
 	possible_net_t nd_net;
 };
 struct sk_buff {
@@ -179,6 +188,7 @@ struct bpf_iter__task_file {
 
 #pragma clang attribute pop
 
-enum skb_drop_reason { SKB_DROP_REASON_NOT_SPECIFIED = 2 };
+enum bpf_func_id { BPF_FUNC_map_lookup_percpu_elem = 195 };
+enum skb_drop_reason { SKB_DROP_REASON_NOT_SPECIFIED = 2, SKB_DROP_REASON_QUEUE_PURGE = 3, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 4 };
 
 #endif

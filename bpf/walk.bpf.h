@@ -7,8 +7,17 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 	u64 now = bpf_ktime_get_ns();
 	fr_walk_jiffies = bpf_jiffies64();
 	fr_walk_ktime = now;
+	if (!sk) /* the end of the walk */
+		fr_drop_flush();
 	if (!sk || !st || !st->watched || st->pid_rejected)
 		return 0;
+	if (!fr_reportable(st))
+		return 0;
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) {
+		if (fr_watched(sk, st))
+			fr_listen_drops(sk, st);
+		return 0;
+	}
 	if (fr_walk_reset) { /* nothing is attached: this is the only writer */
 		st->phase = FR_IDLE;
 		st->claimed = st->sequence;
@@ -30,6 +39,18 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		fr_head(&e->h, ended, st->container, st->id, FR_TURN);
 		fr_fill(e, sk, st, ended, 0);
 		fr_submit(e);
+		return 0;
+	}
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_SENT) {
+		if (!st->connect_start || now <= st->connect_start || now - st->connect_start < fr_open_floor_ns)
+			return 0;
+		fr_announce(sk, st);
+		fr_head(&open.h, now, st->container, st->id, FR_OPEN);
+		open.start = st->connect_start;
+		open.sequence = sequence + 1;
+		open.role = FR_CALLED;
+		open.flags = FR_TURN_OPEN | FR_TURN_CONNECT;
+		bpf_seq_write(seq, &open, sizeof(open));
 		return 0;
 	}
 	if (phase == FR_IDLE || st->claimed == sequence + (unread ? 1 : 0))
@@ -68,9 +89,20 @@ SEC("?iter/bpf_map_elem")
 int walk_addresses(struct bpf_iter__bpf_map_elem *ctx)
 {
 	u64 *address = ctx->key;
-	if (!address)
-		return 0; /* the iterator's last call, past the end */
+	if (!address) /* the iterator's last call, past the end */
+		return fr_walk(ctx->meta->seq, 0, 0);
 	return fr_walk(ctx->meta->seq, (struct sock *)*address, ctx->value);
+}
+
+static __always_inline void fr_own_by(struct fr_sock *st, struct task_struct *task)
+{
+	if (st->owned)
+		return;
+	st->pid = BPF_CORE_READ(task, tgid);
+	BPF_CORE_READ_INTO(&st->comm, task, comm);
+	st->owned = 1;
+	if (fr_filter_pids && !bpf_map_lookup_elem(&pid_rule, &st->pid))
+		st->pid_rejected = 1;
 }
 
 /* First pass over every process's sockets: who listens. */
@@ -78,7 +110,8 @@ SEC("iter/task_file")
 int walk_listeners(struct bpf_iter__task_file *ctx)
 {
 	struct file *file = ctx->file;
-	if (!file)
+	struct task_struct *task = ctx->task;
+	if (!file || !task)
 		return 0;
 	struct socket *socket = bpf_sock_from_file(file);
 	if (!socket)
@@ -86,8 +119,12 @@ int walk_listeners(struct bpf_iter__task_file *ctx)
 	struct sock *sk = socket->sk;
 	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN)
-		fr_note_listener(sk);
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN)
+		return 0;
+	fr_note_listener(sk);
+	struct fr_sock *st = fr_find(sk);
+	if (st)
+		fr_own_by(st, task);
 	return 0;
 }
 
@@ -127,10 +164,6 @@ int walk_connections(struct bpf_iter__task_file *ctx)
 		st->old = 1;
 		st->role = fr_role_by_listener(sk);
 	}
-	st->pid = BPF_CORE_READ(task, tgid);
-	BPF_CORE_READ_INTO(&st->comm, task, comm);
-	st->owned = 1;
-	if (fr_filter_pids && !bpf_map_lookup_elem(&pid_rule, &st->pid))
-		st->pid_rejected = 1;
+	fr_own_by(st, task);
 	return 0;
 }

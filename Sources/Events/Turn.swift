@@ -21,7 +21,7 @@ public struct Turn: Sendable, Equatable {
         public static let sending = Flags(rawValue: UInt8(FR_TURN_SENDING.rawValue))
         /// The first turn seen on its socket.
         public static let first = Flags(rawValue: UInt8(FR_TURN_FIRST.rawValue))
-        /// Open: the handshake itself has not finished.
+        /// Not an exchange but the handshake, when it is slow; aborted: it failed.
         public static let connecting = Flags(rawValue: UInt8(FR_TURN_CONNECT.rawValue))
     }
 

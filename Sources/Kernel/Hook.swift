@@ -98,6 +98,7 @@ public struct Hook: Sendable {
         Hook("retransmit", without: "retransmits", tracepoint("retransmit_tp", "tcp_retransmit_skb")),
         Hook("synack", without: "SYN-ACK retransmits", tracepoint("synack_tp", "tcp_retransmit_synack")),
         Hook("reset", without: "resets received", tracepoint("reset_received_tp", "tcp_receive_reset")),
+        Hook("reset-sent", without: "resets sent", tracepoint("reset_sent_tp", "tcp_send_reset")),
         Hook("drop", without: "dropped packets and their reasons", tracepoint("drop_tp", "kfree_skb")),
         Hook("softirq-raise", without: "late softirqs", tracepoint("softirq_raise_tp", "softirq_raise")),
         Hook("softirq-entry", without: "softirq timing", tracepoint("softirq_entry_tp", "softirq_entry")),

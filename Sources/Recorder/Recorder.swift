@@ -218,7 +218,9 @@ public final class Recorder {
 
     private func publish(force: Bool) {
         let now = Clock.monotonic()
-        guard let incident = tracker.due(at: now, force: force) else { return }
+        guard var incident = tracker.due(at: now, force: force) else { return }
+        // Up to the walk just made: what is open was seen there, and what ended since the trigger is drained.
+        incident.to = max(incident.to, now)
         _ = publish(incident, at: now)
     }
 

@@ -45,6 +45,13 @@ private func showObject(_ incident: Incident, _ row: ListRow, _ scope: Scope) ->
                 "container": .string(scope.container($0.container)),
             ]
         })
+    object["resets"] = .array(
+        evidence.resets.map {
+            [
+                "at": .time(evidence.wall($0.at)), "socket": .integer($0.socket),
+                "kind": .string($0.sent ? "sent" : "received"), "container": .string(scope.container($0.container)),
+            ]
+        })
     object["drops"] = .array(
         evidence.drops.filter(scope.includes).map {
             [

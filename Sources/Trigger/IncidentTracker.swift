@@ -81,6 +81,10 @@ public struct IncidentTracker: Sendable {
     static let remembered = 1024
 
     private var pending: PendingIncident?
+    /// When the turns began that fired while open, by socket: their end is no news.
+    private var inFlight: [SocketID: Instant] = [:]
+    private static let inFlightRemembered = 4096
+    var rememberedInFlight: Int { inFlight.count }
     /// When each container opened its incidents of the last `period`.
     private var opened: [ContainerKey: [Instant]] = [:]
     public private(set) var suppressed: [ContainerKey: Suppressed] = [:]
@@ -99,7 +103,8 @@ public struct IncidentTracker: Sendable {
 
     public var isCollecting: Bool { pending != nil }
 
-    /// Takes a trigger into the incident being collected, or opens one.
+    /// Takes a trigger into the incident being collected, or opens one. The end of a turn that fired while it was open
+    /// joins an incident, but opens none: the turn has had its own.
     ///
     /// `began`: when the slow turn began, which may be long before it fired. `baselines`: figures of the trigger's
     /// container, asked once for each container of an incident.
@@ -107,14 +112,33 @@ public struct IncidentTracker: Sendable {
         let began = min(began, trigger.at)
         let from = began > before ? began - before : 0
         let to = trigger.at &+ after
+        let known = isKnown(trigger, began)
         guard pending == nil else {
             pending?.extend(trigger, from: from, to: to, baselines: baselines)
             return
         }
-        guard allowed(trigger) else { return }
+        guard !known, allowed(trigger) else { return }
         pending = PendingIncident(
             first: trigger, from: from, to: to, limit: trigger.at &+ cap, baselines: baselines(),
             containers: [trigger.container])
+    }
+
+    private mutating func isKnown(_ trigger: TriggerFact, _ began: Instant) -> Bool {
+        switch trigger.kind {
+        case .inFlight:
+            if inFlight.count >= Self.inFlightRemembered {
+                // Half at once: ends that were never seen must not make each further one expensive.
+                let median = inFlight.values.sorted()[inFlight.count / 2]
+                inFlight = inFlight.filter { $0.value > median }
+            }
+            inFlight[trigger.socket] = began
+            return false
+        case .latency:
+            guard !inFlight.isEmpty, inFlight[trigger.socket] == began else { return false }
+            inFlight[trigger.socket] = nil
+            return true
+        default: return false
+        }
     }
 
     private mutating func allowed(_ trigger: TriggerFact) -> Bool {

@@ -6,7 +6,8 @@ import Events
 /// What never fires:
 /// - turns of unknown role: without it, neither the start nor the end of a turn means a wait;
 /// - aborted turns: nobody got an answer, so there is no latency of one;
-/// - an open turn that is a one-way stream: it may never be meant to end;
+/// - an open turn that is a one-way stream: it may never be meant to end. On a connection that answered before, a request
+///   that came whole within the threshold is an upload that waits for its answer, though;
 /// - a service that is slow by habit (`ServiceHistory.habituallySlow`, `onlySlow`), counted as `habitual` instead.
 ///
 /// A completed stream counts without its transfer: that is the uploader's pace, not a wait. Long polls are learned: under
@@ -53,11 +54,11 @@ public final class TriggerEngine {
 
     /// Judges a turn still open at `turn.end`. Fires once for each (socket, sequence).
     public func open(_ turn: TurnObservation) -> TriggerFact? {
-        guard turn.service.role != .unknown, !turn.flags.contains(.stream), !turn.flags.contains(.aborted) else {
-            return nil
-        }
+        guard turn.service.role != .unknown, !turn.flags.contains(.aborted) else { return nil }
         let history = services.history(turn.service, at: turn.end)
         let limit = limit(turn.service, history, at: turn.end)
+        let upload = !turn.flags.contains(.first) && turn.transfer < limit.threshold
+        guard !turn.flags.contains(.stream) || upload else { return nil }
         guard turn.latency >= limit.threshold, fired.note(turn.socket, turn.sequence, at: turn.end) else { return nil }
         guard !history.habituallySlow, !history.onlySlow else {
             habitual += 1

@@ -55,6 +55,33 @@ private let second: UInt64 = 1_000_000_000
         #expect(incident?.triggers[1].observed == 746)
     }
 
+    @Test func theEndOfAHangOpensNoSecondIncident() {
+        var tracker = IncidentTracker(before: second, after: second)
+        tracker.note(fact(100 * second, kind: .inFlight), began: 99 * second) { [] }
+        #expect(tracker.due(at: 101 * second)?.fired == 1)
+        tracker.note(fact(160 * second, observed: 61 * second), began: 99 * second) { [] }
+        #expect(tracker.due(at: 170 * second) == nil)
+        // The next turn of that socket is another matter, and so is an end while an incident is being collected.
+        tracker.note(fact(180 * second), began: 179 * second) { [] }
+        #expect(tracker.due(at: 181 * second) != nil)
+        tracker.note(fact(200 * second, kind: .inFlight), began: 199 * second) { [] }
+        tracker.note(fact(200 * second + 1), began: 199 * second) { [] }
+        #expect(tracker.due(at: 202 * second)?.fired == 2)
+    }
+
+    @Test func hangsWhoseEndIsNeverSeenAreForgotten() {
+        var tracker = IncidentTracker(before: second, after: second)
+        for socket in 1...20_000 as ClosedRange<SocketID> {
+            let at = UInt64(socket) * second
+            tracker.note(
+                TriggerFact(
+                    kind: .inFlight, at: at, container: 9, socket: socket, observed: 1, threshold: 1, rule: "test"),
+                began: at
+            ) { [] }
+        }
+        #expect(tracker.rememberedInFlight <= 4096)
+    }
+
     @Test func theRateLimitIsPerContainerAndForgets() {
         var tracker = IncidentTracker(before: 0, after: 1, burst: 1, period: 100 * second)
         func opens(_ at: UInt64, _ container: ContainerKey, _ kind: TriggerFact.Kind = .latency) -> Bool {

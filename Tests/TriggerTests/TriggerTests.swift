@@ -82,7 +82,9 @@ private let second: UInt64 = 1_000_000_000
 
     @Test func streamsUploadsAndAbortsAreNotSpikes() {
         let engine = TriggerEngine(rule: .absolute(200 * ms))
-        #expect(engine.open(turn(5 * second, at: 10 * second, flags: [.open, .stream])) == nil)
+        #expect(engine.open(turn(5 * second, at: 10 * second, flags: [.open, .stream, .first])) == nil)
+        #expect(engine.open(turn(5 * second, at: 10 * second, flags: [.open, .stream], transfer: second)) == nil)
+        #expect(engine.open(turn(5 * second, at: 10 * second, flags: [.open, .stream], transfer: 100 * ms)) != nil)
         #expect(engine.completed(turn(5 * second, at: 10 * second, flags: .stream, transfer: 4900 * ms)) == nil)
         #expect(engine.completed(turn(5 * second, at: 10 * second, flags: .stream, transfer: 4 * second)) != nil)
         #expect(engine.completed(turn(5 * second, at: 10 * second, flags: .aborted)) == nil)

@@ -2,12 +2,12 @@
 docker_root=$PWD/docker
 export DOCKER_HOST=unix://$docker_root/docker.sock
 
-# docker_start: a daemon of our own, in its own mount namespace, ended by docker_stop.
+# docker_start: a daemon of our own, in its own mount namespace, ended by docker_stop. $docker_network: its options.
 docker_start() {
     mkdir -p "$docker_root"
     unshare -m bash -c 'mount --make-rprivate / && exec dockerd --data-root "$0/data" --exec-root "$0/exec" \
-        -H "unix://$0/docker.sock" --pidfile "$0/docker.pid" --storage-driver vfs --bip 172.29.0.1/24' \
-        "$docker_root" >"$docker_root/log" 2>&1 &
+        -H "unix://$0/docker.sock" --pidfile "$0/docker.pid" --storage-driver vfs \
+        ${1:---bip 172.29.0.1/24}' "$docker_root" "${docker_network:-}" >"$docker_root/log" 2>&1 &
     docker_pid=$!
     for _ in $(seq 100); do docker info >/dev/null 2>&1 && return; sleep 0.2; done
     fail "dockerd did not start: $(tail -5 "$docker_root/log")"

@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+"""Connections that go nowhere, for the live test of drops.
+
+Usage: connects.py listen PORT BACKLOG SECONDS [ADDRESS]  listens and never accepts
+       connects.py try HOST PORT COUNT SECONDS       starts COUNT connects at once, and gives them up after SECONDS
+"""
+import socket
+import sys
+import time
+
+mode, *rest = sys.argv[1:]
+if mode == "listen":
+    listener = socket.create_server((rest[3] if len(rest) > 3 else "", int(rest[0])), backlog=int(rest[1]))
+    time.sleep(float(rest[2]))
+else:
+    sockets = [socket.socket() for _ in range(int(rest[2]))]
+    for one in sockets:
+        one.setblocking(False)
+        one.connect_ex((rest[0], int(rest[1])))
+    time.sleep(float(rest[3]))
