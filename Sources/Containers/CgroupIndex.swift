@@ -8,6 +8,9 @@ public struct CgroupIndex: Sendable {
     /// Mount points of v1 controllers, by controller.
     public let controllers: [String: String]
     private var paths: [UInt64: String] = [:]
+    /// Paths of those that are gone; names of containers that ended are still asked for.
+    private var gone: [UInt64: String] = [:]
+    private static let remembered = 8192
 
     /// `mounts`: the text of /proc/self/mountinfo (proc_pid_mountinfo(5)).
     public init(mounts: String) {
@@ -30,17 +33,21 @@ public struct CgroupIndex: Sendable {
         self.controllers = controllers
     }
 
-    /// Path below the v2 root (`/docker/<id>`), after a look at the tree when it was not known.
-    public mutating func path(of id: UInt64) -> String? {
-        if let known = paths[id] { return known }
-        scan()
-        return paths[id]
-    }
+    /// Path below the v2 root (`/docker/<id>`), as of the last scan.
+    public func known(_ id: UInt64) -> String? { paths[id] ?? gone[id] }
 
-    /// Reads the whole tree again. Directories that vanish on the way are left out; known paths stay, because names of
-    /// containers that ended are still asked for.
+    /// Reads the whole tree again. Directories that vanish on the way are left out; paths known before stay known, up to
+    /// a bound.
     public mutating func scan() {
         guard let root else { return }
+        let before = paths
+        paths.removeAll(keepingCapacity: true)
+        defer {
+            for (id, path) in before where paths[id] == nil {
+                if gone.count >= Self.remembered { gone.removeAll() }
+                gone[id] = path
+            }
+        }
         var pending = [""]
         while let relative = pending.popLast() {
             let full = root + relative
@@ -59,6 +66,6 @@ public struct CgroupIndex: Sendable {
         }
     }
 
-    /// Every cgroup known after a scan.
+    /// Every cgroup there was at the last scan.
     public var all: [UInt64: String] { paths }
 }

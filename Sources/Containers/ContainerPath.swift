@@ -17,6 +17,8 @@ public struct ContainerPath: Equatable, Sendable {
             var name = Substring(part)
             if name.hasSuffix(".scope") { name = name.dropLast(6) }
             guard name.count >= 64, isID(name.suffix(64)) else { continue }
+            // The runtime's own monitor of a container is not in it.
+            guard !name.hasPrefix("libpod-conmon-"), !name.hasPrefix("crio-conmon-") else { return nil }
             let id = String(name.suffix(64))
             let prefix = String(name.dropLast(64))
             let parent = index > 0 ? parts[index - 1] : ""
@@ -26,23 +28,25 @@ public struct ContainerPath: Equatable, Sendable {
         return nil
     }
 
-    private static func isID(_ text: Substring) -> Bool {
-        text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    /// 64 hexadecimal digits in lower case: safe in a path, and what every runtime uses.
+    static func isID(_ text: some StringProtocol) -> Bool {
+        text.utf8.count == 64 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 
     private static func runtime(_ prefix: String, _ parent: String, _ pod: String?) -> String {
         switch prefix {
         case "docker-": "docker"
-        case "libpod-", "libpod-conmon-": "podman"
+        case "libpod-": "podman"
         case "cri-containerd-", "nerdctl-": "containerd"
         case "crio-": "cri-o"
         default:
             switch parent {
+            case _ where pod != nil: "containerd"
             case "docker": "docker"
             case "libpod_parent": "podman"
             case _ where parent.hasPrefix("flightrec-demo"): "demo"
             case "default": "containerd"
-            default: pod != nil ? "containerd" : "unknown"
+            default: "unknown"
             }
         }
     }

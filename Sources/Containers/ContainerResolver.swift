@@ -10,15 +10,32 @@ public final class ContainerResolver: Sendable {
         var index: CgroupIndex
         var names: [UInt64: ContainerName] = [:]
         var paths: [UInt64: String] = [:]
+        /// Keys of `names` as they came.
+        var order: [UInt64] = []
     }
     private let state: Mutex<State>
+    private let sources: NameSources
     private let docker: DockerNames
+    /// Names kept; the oldest go first.
+    private static let remembered = 8192
 
-    public init(docker: DockerNames = DockerNames()) {
+    public init(sources: NameSources = NameSources()) {
+        self.sources = sources
+        docker = DockerNames(sockets: sources.dockerSockets, roots: sources.dockerRoots)
         // Without mountinfo there is no cgroup to name: every look-up then says so by the runtime "unknown".
         let mounts = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
         state = Mutex(State(index: CgroupIndex(mounts: mounts)))
-        self.docker = docker
+    }
+
+    /// Follows the runtimes' own news of containers, so that those that live only for a moment are named too.
+    ///
+    /// `started`: called, on another thread, when a container has begun to run.
+    public func follow(started: @escaping @Sendable () -> Void) {
+        _ = DockerEvents(docker) { [self] in
+            // Its cgroup may be gone when the first packet is looked at.
+            scan()
+            started()
+        }
     }
 
     /// Known already, without any I/O.
@@ -31,31 +48,51 @@ public final class ContainerResolver: Sendable {
         let path = key >> 63 == 1 ? pathOfNamespace(UInt32(truncatingIfNeeded: key)) : path(of: key)
         guard let path else {
             // Not remembered: a cgroup in the making may be found the next time.
-            return ContainerName(id: String(key, radix: 16), name: "cgroup \(key)", runtime: "unknown")
+            let name = key >> 63 == 1 ? "netns \(key & ~(1 << 63))" : "cgroup \(key)"
+            return ContainerName(id: String(key, radix: 16), name: name, runtime: "unknown")
         }
         return remember(key, resolve(path), path)
     }
 
     private func remember(_ key: UInt64, _ name: ContainerName, _ path: String? = nil) -> ContainerName {
-        state.withLock {
-            $0.names[key] = name
-            if let path { $0.paths[key] = path }
+        state.withLock { state in
+            if state.paths.count > 2 * Self.remembered { state.paths.removeAll() }
+            if let path { state.paths[key] = path }
+            // Only an id so far: the runtime may still write the name down.
+            guard name.isNamed || key == 0 else { return }
+            if state.names.updateValue(name, forKey: key) == nil { state.order.append(key) }
+            guard state.order.count > Self.remembered else { return }
+            for old in state.order.prefix(Self.remembered / 4) {
+                state.names[old] = nil
+                state.paths[old] = nil
+            }
+            state.order.removeFirst(Self.remembered / 4)
         }
         return name
     }
 
-    private func path(of key: UInt64) -> String? { state.withLock { $0.index.path(of: key) } }
+    private func path(of key: UInt64) -> String? {
+        if let known = state.withLock({ $0.index.known(key) }) { return known }
+        scan()
+        return state.withLock { $0.index.known(key) }
+    }
+
+    /// Reads the cgroup tree outside the lock: the pump asks for samples meanwhile.
+    private func scan() {
+        var index = state.withLock { $0.index }
+        index.scan()
+        state.withLock { $0.index = index }
+    }
 
     private func resolve(_ path: String) -> ContainerName {
         guard let found = ContainerPath.parse(path) else {
             let last = path.split(separator: "/").last.map(String.init) ?? "/"
             return ContainerName(id: path, name: last, runtime: "unknown")
         }
-        let short = String(found.id.prefix(12))
-        if found.runtime == "docker" || found.runtime == "unknown", let known = docker.lookUp(found.id) {
-            return ContainerName(id: found.id, name: known.name, runtime: "docker", image: known.image)
+        if let known = sources.lookUp(found, docker: docker) {
+            return ContainerName(id: found.id, name: known.name, runtime: known.runtime, image: known.image)
         }
-        return ContainerName(id: found.id, name: short, runtime: found.runtime)
+        return ContainerName(id: found.id, name: String(found.id.prefix(12)), runtime: found.runtime)
     }
 
     /// Path of the cgroup of any process in a network namespace, for hosts whose sockets carry no cgroup.
@@ -77,9 +114,9 @@ public final class ContainerResolver: Sendable {
 
     /// All container cgroups present now.
     public func containers() -> [(key: UInt64, name: ContainerName)] {
+        scan()
         let found = state.withLock { state in
-            state.index.scan()
-            return state.index.all.filter { ContainerPath.parse($0.value) != nil && isOutermost($0.value) }
+            state.index.all.filter { ContainerPath.parse($0.value) != nil && isOutermost($0.value) }
         }
         return found.keys.sorted().map { ($0, name(for: $0)) }
     }
@@ -103,7 +140,7 @@ public final class ContainerResolver: Sendable {
     /// What the container's cgroup files say now; `nil` where this host has no such file.
     public func sample(_ key: UInt64) -> (frozen: Bool?, throttled: UInt64?) {
         let place = state.withLock { state in
-            (state.index.root, state.index.controllers, state.paths[key])
+            (state.index.root, state.index.controllers, state.paths[key] ?? state.index.known(key))
         }
         guard let path = place.2 else { return (nil, nil) }
         var frozen: Bool?

@@ -35,6 +35,11 @@ final class ContainerRules: Sendable {
         queue.async { [self] in
             for (key, _) in resolver.containers() { noteContainer(key) }
         }
+        // By the time its first packet is looked at, a container may be gone.
+        resolver.follow { [weak self] in
+            guard let self else { return }
+            queue.async { for (key, _) in self.resolver.containers() { self.noteContainer(key) } }
+        }
     }
 
     /// Containers remembered as decided; the kernel's map of rules has as many.

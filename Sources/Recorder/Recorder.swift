@@ -52,7 +52,7 @@ public final class Recorder {
         control = try ControlSocket(directory: directory.path)
         loop = try EventLoop(tick: Self.tick)
         resolver = ContainerResolver(
-            docker: DockerNames(sockets: options.dockerSockets + DockerNames().sockets, roots: DockerNames().roots))
+            sources: NameSources(dockerSockets: options.dockerSockets, dockerRoots: options.dockerRoots))
         trigger = TriggerEngine(rule: options.rule)
         tracker = IncidentTracker(before: options.before, after: options.after)
         window = Window(bytes: options.memory, duration: options.window)

@@ -35,6 +35,8 @@ public struct RecorderOptions: Sendable {
     public var retention = RetentionPolicy(maximumBytes: 2 << 30, freeBytes: 1 << 30)
     /// Docker daemons beside the default one.
     public var dockerSockets: [String] = []
+    /// Data roots of Docker daemons, beside the usual one: names when no socket answers.
+    public var dockerRoots: [String] = []
     public var version = ""
 
     public init(directory: String) { self.directory = directory }

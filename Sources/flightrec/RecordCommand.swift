@@ -40,6 +40,8 @@ struct RecordCommand: ParsableCommand {
     var exec: String?
     @Option(help: "Stop by itself after this long.") var duration: Duration?
     @Option(help: "Docker daemon's socket, where it is not the usual one. Repeatable.") var dockerSocket: [String] = []
+    @Option(help: "Docker's data root, where it is not the usual one: names while no daemon answers. Repeatable.")
+    var dockerRoot: [String] = []
     @Flag(help: "Log only warnings and captures.") var quiet = false
 
     func validate() throws {
@@ -68,6 +70,7 @@ struct RecordCommand: ParsableCommand {
             maximumBytes: UInt64(keep.bytes), freeBytes: UInt64(keepFree.bytes),
             maximumAge: keepAge.map { Int64($0.nanoseconds) }, maximumCount: keepCount)
         options.dockerSockets = dockerSocket
+        options.dockerRoots = dockerRoot
         options.version = FlightRec.version
         do {
             try Recorder(options, logger: logger).run()

@@ -65,13 +65,16 @@ private let id = String(repeating: "0123456789abcdef", count: 4)
         try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: root) }
         var index = CgroupIndex(mounts: "1 0 0:1 / \(root) rw - cgroup2 cgroup2 rw")
-        #expect(index.path(of: 1) == nil)
+        index.scan()
+        #expect(index.known(1) == nil)
         try FileManager.default.createDirectory(atPath: "\(root)/docker/\(id)", withIntermediateDirectories: true)
         let attributes = try FileManager.default.attributesOfItem(atPath: "\(root)/docker/\(id)")
         let inode = try #require(attributes[.systemFileNumber] as? UInt64)
-        #expect(index.path(of: inode) == "/docker/\(id)")
+        index.scan()
+        #expect(index.known(inode) == "/docker/\(id)")
         try FileManager.default.removeItem(atPath: "\(root)/docker")
-        #expect(index.path(of: inode) == "/docker/\(id)", "a container that ended is still named")
+        index.scan()
+        #expect(index.known(inode) == "/docker/\(id)", "a container that ended is still named")
     }
 }
 
