@@ -92,9 +92,10 @@ static __noinline int fr_classify(struct sock *sk, struct fr_sock *st)
 	/* A cgroup-v1-only host leaves every socket in the v2 root: there the network namespace tells. */
 	if (!st->container && st->leaf <= 1 && fr_host_netns && netns != fr_host_netns)
 		st->container = 1ULL << 63 | netns;
-	if (st->container && netns != fr_host_netns)
-		bpf_map_update_elem(&container_of_netns, &netns, &st->container, BPF_ANY);
-	st->watched = fr_container_watched(st->container);
+	u64 container = st->container; /* up to 6.2 an iterator's value may not be a helper's argument */
+	if (container && netns != fr_host_netns)
+		bpf_map_update_elem(&container_of_netns, &netns, &container, BPF_ANY);
+	st->watched = fr_container_watched(container);
 	if (st->watched && fr_filter_ports && !fr_port_wanted(sk))
 		st->watched = 0;
 	return 0;
