@@ -9,7 +9,8 @@
 static __always_inline u32 fr_chrono(struct tcp_sock *tp, u32 index)
 {
 	u32 stat = FR_READ(tp, chrono_stat[index]);
-	if (BPF_CORE_READ_BITFIELD_PROBED(tp, chrono_type) == index + 1)
+	u32 running = fr_by_address ? BPF_CORE_READ_BITFIELD_PROBED(tp, chrono_type) : BPF_CORE_READ_BITFIELD(tp, chrono_type);
+	if (running == index + 1)
 		stat += (u32)bpf_jiffies64() - FR_READ(tp, chrono_start);
 	return stat;
 }

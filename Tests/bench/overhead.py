@@ -61,13 +61,16 @@ def interval(values, statistic=statistics.median, rounds=4000):
     return found[int(rounds * 0.025)], found[int(rounds * 0.975)]
 
 
+def shown():
+    return json.loads(subprocess.run(["bpftool", "prog", "show", "-j"], check=True, capture_output=True).stdout)
+
+
 def programs():
-    """Run time and count of every loaded program of ours, by name."""
-    shown = json.loads(subprocess.run(["bpftool", "prog", "show", "-j"], check=True, capture_output=True).stdout)
+    """Run time and count of the programs that were not there before the recorder, by name."""
     return {
         p["name"]: (p.get("run_time_ns", 0), p.get("run_cnt", 0))
-        for p in shown
-        if re.search(r"_(tp|fentry|fexit|kprobe|kretprobe)$|^walk_", p.get("name", ""))
+        for p in shown()
+        if p["id"] not in foreign and re.search(r"_(tp|fentry|fexit|kprobe|kretprobe)$|^walk_", p.get("name", ""))
     }
 
 
@@ -76,6 +79,7 @@ def stats_enabled(on):
         f.write("1" if on else "0")
 
 
+foreign = {p["id"] for p in shown()}
 recorder = subprocess.Popen(
     [flightrec, "record", "--dir", captures, "--threshold", "10s", "--docker-socket", docker, "--quiet"])
 load = None
