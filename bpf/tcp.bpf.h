@@ -109,8 +109,7 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 	return 0;
 }
 
-SEC("tp_btf/tcp_retransmit_skb")
-int BPF_PROG(retransmit_tp, struct sock *sk)
+static __always_inline int fr_on_retransmit(struct sock *sk)
 {
 	struct fr_sock *st = fr_find(sk);
 	if (!st || !fr_watched(sk, st))
@@ -142,6 +141,20 @@ int BPF_PROG(retransmit_tp, struct sock *sk)
 	e->backoff = tp ? FR_READ(tp, inet_conn.icsk_backoff) : 0;
 	fr_submit(e);
 	return 0;
+}
+
+/* Newer kernels (6.18 does) raise it also for what could not be sent: the first copy still waits on a device, no route, a
+ * filter on the way out. Where there is no such argument the verifier refuses this one. */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retransmit_result_tp, struct sock *sk, struct sk_buff *skb, int error)
+{
+	return error ? 0 : fr_on_retransmit(sk);
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retransmit_tp, struct sock *sk)
+{
+	return fr_on_retransmit(sk);
 }
 
 /* The socket is the listener: the connection has none yet. */

@@ -95,7 +95,9 @@ public struct Hook: Sendable {
         Hook(
             "state", without: "connects, closes and time in ESTABLISHED; roles come from listeners alone",
             tracepoint("state_tp", "inet_sock_set_state")),
-        Hook("retransmit", without: "retransmits", tracepoint("retransmit_tp", "tcp_retransmit_skb")),
+        Hook(
+            "retransmit", without: "retransmits", tracepoint("retransmit_result_tp", "tcp_retransmit_skb"),
+            tracepoint("retransmit_tp", "tcp_retransmit_skb")),
         Hook("synack", without: "SYN-ACK retransmits", tracepoint("synack_tp", "tcp_retransmit_synack")),
         Hook("reset", without: "resets received", tracepoint("reset_received_tp", "tcp_receive_reset")),
         Hook("reset-sent", without: "resets sent", tracepoint("reset_sent_tp", "tcp_send_reset")),

@@ -90,9 +90,26 @@ struct ProbeObject: ~Copyable {
     /// Loads maps and programs. `.privilege` when the kernel says EPERM or EACCES before the verifier ran.
     borrowing func load() throws(KernelError) {
         let result = bpf_object__load(object)
-        guard result != 0 else { return }
+        guard result != 0 else { return try shareGlobals() }
         if result == -EPERM { throw .privilege("loading BPF programs") }
         throw .failed(operation: "loading BPF programs", errno: -result, log: LibBPFLog.take())
+    }
+
+    /// libbpf (before 1.5) maps a loaded object's variables only for the skeletons it generates. Without this a write stays
+    /// in this process's own memory, and a read never sees the kernel's.
+    private borrowing func shareGlobals() throws(KernelError) {
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        for section in [".data", ".bss"] {
+            var size = 0
+            guard let map = bpf_object__find_map_by_name(object, section),
+                let base = bpf_map__initial_value(map, &size)
+            else { continue }
+            let place = UnsafeMutableRawPointer(mutating: base)
+            let length = (size + page - 1) / page * page
+            guard
+                mmap(place, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, bpf_map__fd(map), 0) != MAP_FAILED
+            else { throw .failed(operation: "mapping the BPF object's \(section)", errno: errno, log: "") }
+        }
     }
 
     borrowing func map(_ name: String) throws(KernelError) -> Int32 {
