@@ -130,8 +130,12 @@ static __always_inline bool fr_watched(struct sock *sk, struct fr_sock *st)
 static __noinline struct fr_sock *fr_adopt(struct sock *sk)
 {
 	struct fr_sock *st = fr_find_or_make(sk);
-	if (!st)
+	if (!st) {
+		struct fr_counters *c = fr_count();
+		if (c)
+			__sync_fetch_and_add(&c->untracked, 1);
 		return 0;
+	}
 	if (st->generation)
 		return st;
 	fr_classify(sk, st);

@@ -166,6 +166,7 @@ struct fr_softirq_total {
 struct fr_counters {
 	__fr_u64 emitted[FR_KINDS];
 	__fr_u64 lost[FR_KINDS];
+	__fr_u64 untracked;	/* times a socket got no state for want of memory: its event could not be told */
 };
 
 #define FR_ASSERT(name, size) _Static_assert(sizeof(struct name) == size, #name)
@@ -178,6 +179,6 @@ FR_ASSERT(fr_reset, 32);
 FR_ASSERT(fr_drop, 88);
 FR_ASSERT(fr_softirq, 48);
 FR_ASSERT(fr_softirq_total, 48);
-FR_ASSERT(fr_counters, 256);
+FR_ASSERT(fr_counters, 264);
 
 #endif

@@ -111,7 +111,7 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 
 static __always_inline int fr_on_retransmit(struct sock *sk)
 {
-	struct fr_sock *st = fr_find(sk);
+	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
 	struct tcp_sock *tp = fr_tcp(sk);

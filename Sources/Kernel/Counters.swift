@@ -9,7 +9,14 @@ public struct RecordCounters: Sendable, Equatable {
     public var emitted: [UInt64]
     /// Those the full ring refused. emitted = delivered + lost.
     public var lost: [UInt64]
+    /// Times a socket's state could not be made for want of memory: what happened to it then was not told.
+    public var untracked: UInt64 = 0
+    /// Times the kernel did not run a program because the CPU was already in it (bpf_prog_info.recursion_misses), those
+    /// of the softirq hooks apart: there a missed call only leaves a total short.
+    public var skipped: UInt64 = 0
 
+    /// Everything known not to have been told.
+    public var totalMissed: UInt64 { totalLost + untracked + skipped }
     public var totalLost: UInt64 { lost.reduce(0, +) }
     public var totalEmitted: UInt64 { emitted.reduce(0, +) }
 }
@@ -43,6 +50,23 @@ extension Probes {
                     sum.lost[kind] &+= words[sum.emitted.count + kind]
                 }
             }
+            sum.untracked &+= cpu.untracked
+        }
+        sum.skipped = try skipped()
+        return sum
+    }
+
+    /// Sum over the programs of all hooks but the softirqs'.
+    private func skipped() throws(KernelError) -> UInt64 {
+        var sum: UInt64 = 0
+        for program in attachedPrograms where !program.hasPrefix("softirq") {
+            var info = bpf_prog_info()
+            var size = UInt32(MemoryLayout<bpf_prog_info>.size)
+            let descriptor = bpf_program__fd(try object.program(program))
+            guard bpf_obj_get_info_by_fd(descriptor, &info, &size) == 0 else {
+                throw .failed(operation: "asking for the state of \(program)", errno: errno, log: "")
+            }
+            sum &+= info.recursion_misses
         }
         return sum
     }

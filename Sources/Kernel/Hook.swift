@@ -9,6 +9,8 @@ public struct Hook: Sendable {
         var type: String
         /// Kernel tracepoint, function or iterator it needs.
         var target: String
+        /// Of a tracepoint, where kernels differ: it has at least so many.
+        var arguments = 0
     }
 
     /// One way to learn it; all its programs or none.
@@ -39,8 +41,10 @@ public struct Hook: Sendable {
         self.rungs = rungs
     }
 
-    private static func tracepoint(_ program: String, _ target: String) -> Rung {
-        Rung(type: .tracepoint, programs: [Program(name: program, type: "tp_btf", target: target)])
+    private static func tracepoint(_ program: String, _ target: String, arguments: Int = 0) -> Rung {
+        Rung(
+            type: .tracepoint,
+            programs: [Program(name: program, type: "tp_btf", target: target, arguments: arguments)])
     }
     private static func fentry(_ program: String, _ target: String) -> Rung {
         Rung(type: .function, programs: [Program(name: program, type: "fentry", target: target)])
@@ -96,12 +100,13 @@ public struct Hook: Sendable {
             "state", without: "connects, closes and time in ESTABLISHED; roles come from listeners alone",
             tracepoint("state_tp", "inet_sock_set_state")),
         Hook(
-            "retransmit", without: "retransmits", tracepoint("retransmit_result_tp", "tcp_retransmit_skb"),
+            "retransmit", without: "retransmits",
+            tracepoint("retransmit_result_tp", "tcp_retransmit_skb", arguments: 3),
             tracepoint("retransmit_tp", "tcp_retransmit_skb")),
         Hook("synack", without: "SYN-ACK retransmits", tracepoint("synack_tp", "tcp_retransmit_synack")),
         Hook("reset", without: "resets received", tracepoint("reset_received_tp", "tcp_receive_reset")),
         Hook("reset-sent", without: "resets sent", tracepoint("reset_sent_tp", "tcp_send_reset")),
-        Hook("drop", without: "dropped packets and their reasons", tracepoint("drop_tp", "kfree_skb")),
+        Hook("drop", without: "dropped packets and their reasons", tracepoint("drop_tp", "kfree_skb", arguments: 3)),
         Hook("softirq-raise", without: "late softirqs", tracepoint("softirq_raise_tp", "softirq_raise")),
         Hook("softirq-entry", without: "softirq timing", tracepoint("softirq_entry_tp", "softirq_entry")),
         Hook("softirq-exit", without: "softirq timing", tracepoint("softirq_exit_tp", "softirq_exit")),

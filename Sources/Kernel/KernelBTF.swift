@@ -15,17 +15,26 @@ struct KernelBTF: ~Copyable {
 
     deinit { btf__free(btf) }
 
-    func has(tracepoint name: String) -> Bool {
-        btf__find_by_name_kind(btf, "btf_trace_\(name)", UInt32(BTF_KIND_TYPEDEF)) > 0
-    }
-
     func has(function name: String) -> Bool {
         btf__find_by_name_kind(btf, name, FLIGHTREC_BTF_KIND_FUNC) > 0
     }
 
     /// Whether a program's target exists here.
     func has(_ program: Hook.Program) -> Bool {
-        program.type == "tp_btf" ? has(tracepoint: program.target) : has(function: program.target)
+        program.type == "tp_btf"
+            ? arguments(tracepoint: program.target).map { $0 >= program.arguments } ?? false
+            : has(function: program.target)
+    }
+
+    /// Arguments of a tracepoint; `nil`: there is none of this name. Its BTF is a typedef of a pointer to a function that
+    /// takes one more, the context (include/trace/bpf_probe.h).
+    private func arguments(tracepoint name: String) -> Int? {
+        let id = btf__find_by_name_kind(btf, "btf_trace_\(name)", UInt32(BTF_KIND_TYPEDEF))
+        guard id > 0, let typedef = btf__type_by_id(btf, UInt32(id)),
+            let pointer = btf__type_by_id(btf, typedef.pointee.type),
+            let function = btf__type_by_id(btf, pointer.pointee.type)
+        else { return nil }
+        return max(0, Int(btf_vlen(function)) - 1)
     }
 
     /// Value → name of an enum, `SKB_DROP_REASON_NO_SOCKET` and so on; empty when the kernel lacks it.

@@ -109,6 +109,12 @@ public final class Probes {
 
     public var status: [HookStatus] { ladder.status }
 
+    /// Programs on the rungs taken, iterators apart.
+    var attachedPrograms: [String] {
+        ladder.hooks.compactMap { ladder.rung($0.name) }.filter { $0.type != .iterator }
+            .flatMap { $0.programs.map(\.name) }
+    }
+
     /// Inode of init's network namespace, or our own where /proc/1 is not ours to read.
     private static func hostNetns() -> UInt32 {
         var info = stat()

@@ -11,6 +11,7 @@ struct Losses {
     private(set) var gapCount = 0
     private(set) var timeInGaps: UInt64 = 0
     private var lastLost: UInt64 = 0
+    private var last: RecordCounters?
     private var lastAt: Instant = 0
 
     /// Called for every record of the ring.
@@ -20,22 +21,31 @@ struct Losses {
     }
 
     mutating func note(_ counters: RecordCounters, at now: Instant) {
-        let lost = counters.totalLost
+        let lost = counters.totalMissed
         if lost > lastLost {
             let from = lastAt == 0 ? now : lastAt
             let more = lost - lastLost
             timeInGaps += now - from
-            if var last = gaps.last, last.to == from, last.lost > 0 {
-                last.to = now
-                last.lost += more
-                gaps[gaps.count - 1] = last
+            if var gap = gaps.last, gap.to == from, gap.lost > 0 {
+                gap.to = now
+                gap.lost += more
+                gaps[gaps.count - 1] = gap
             } else {
                 gapCount += 1
-                gaps.append(Gap(from: from, to: now, lost: more, why: "ring buffer full"))
+                gaps.append(Gap(from: from, to: now, lost: more, why: Self.reason(counters, last)))
             }
         }
         lastLost = lost
         lastAt = now
+        last = counters
+    }
+
+    private static func reason(_ counters: RecordCounters, _ before: RecordCounters?) -> String {
+        var reasons: [String] = []
+        if counters.totalLost > before?.totalLost ?? 0 { reasons.append("ring buffer full") }
+        if counters.skipped > before?.skipped ?? 0 { reasons.append("the kernel skipped a probe") }
+        if counters.untracked > before?.untracked ?? 0 { reasons.append("no memory for a socket's state") }
+        return reasons.joined(separator: ", ")
     }
 
     /// A time without any events, for another reason than a full ring.

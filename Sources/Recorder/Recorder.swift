@@ -114,6 +114,13 @@ public final class Recorder {
             stopped: \(counters.totalEmitted) events, \(counters.totalLost) lost, \(badRecords) unreadable, \
             \(missing) unaccounted
             """)
+        if counters.totalMissed > counters.totalLost {
+            logger.warning(
+                """
+                missed besides: \(counters.skipped) calls of probes the kernel skipped, \(counters.untracked) sockets \
+                without memory for their state
+                """)
+        }
     }
 
     // MARK: Records

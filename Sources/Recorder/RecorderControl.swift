@@ -62,7 +62,7 @@ extension Recorder {
             version: options.version, pid: getpid(), armedNs: armed,
             coverage: armed == 0 ? 1 : 1 - min(1, Double(losses.timeInGaps) / Double(armed)), gaps: losses.gapCount,
             windowNs: window.oldest.map { now > $0 ? now - $0 : 0 } ?? 0, windowBytes: window.bytes,
-            windowBudget: window.budget, events: counters.totalEmitted, lost: counters.totalLost, captures: captures,
+            windowBudget: window.budget, events: counters.totalEmitted, lost: counters.totalMissed, captures: captures,
             failedCaptures: publisher.failed, collecting: tracker.isCollecting,
             suppressed: tracker.suppressed.map { key, held in
                 RecorderStatus.Suppressed(
