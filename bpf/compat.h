@@ -23,6 +23,45 @@ static __always_inline struct cgroup *fr_sock_cgroup(struct sock *sk)
 	return val & 1 ? 0 : (struct cgroup *)val; /* bit 0: classid and prioidx live there instead */
 }
 
+#define TASK_UNINTERRUPTIBLE 0x2
+#define TASK_STOPPED 0x4
+#define TASK_TRACED 0x8
+#define TASK_FROZEN 0x8000 /* since 6.1 */
+
+/* Before 5.14 `state`, a long. */
+struct task_struct___state {
+	long state;
+} __attribute__((preserve_access_index));
+
+static __always_inline u32 fr_task_state(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return task->__state;
+	struct task_struct___state *old = (void *)task;
+	return BPF_CORE_READ(old, state);
+}
+
+/* cgroup v2 traps a task it freezes; v1 and suspend gave it a state of its own in 6.1. (`frozen` alone is set for a parent
+ * in vfork too.) */
+#define JOBCTL_TRAP_FREEZE (1UL << 23)
+static __always_inline bool fr_task_frozen(struct task_struct *task, u32 state)
+{
+	return state & TASK_FROZEN || (bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen) &&
+				       task->jobctl & JOBCTL_TRAP_FREEZE);
+}
+
+/* The syscall a thread blocks in, by the number its architecture gave it; a kernel thread, or a fault, is in none. */
+static __always_inline u32 fr_task_syscall(struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+#if defined(__TARGET_ARCH_arm64)
+	s32 number = BPF_CORE_READ(regs, syscallno);
+#else
+	s64 number = BPF_CORE_READ(regs, orig_ax);
+#endif
+	return number < 0 || number > 1024 ? FR_NO_SYSCALL : (u32)number;
+}
+
 /* enum skb_drop_reason is renumbered by kernels; ask BTF for the value that means "not said". */
 static __always_inline u32 fr_reason_unspecified(void)
 {

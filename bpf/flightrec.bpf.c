@@ -9,6 +9,7 @@
 #include "compat.h"
 #include "state.h"
 #include "classify.h"
+#include "thread.bpf.h"
 #include "turn.h"
 
 #include "turn.bpf.h"

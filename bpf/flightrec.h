@@ -31,6 +31,7 @@ enum fr_kind {
 	FR_RESET = 6,		/* fr_reset */
 	FR_DROP = 7,		/* fr_drop */
 	FR_SOFTIRQ = 8,		/* fr_softirq: one slow or late softirq */
+	FR_SLICE = 9,		/* fr_slice: a thread was off the CPU (by the walker, not counted as emitted; at a thread's end, counted) */
 	FR_KINDS = 16
 };
 
@@ -150,6 +151,30 @@ struct fr_softirq {
 	__fr_u32 pad;
 };
 
+/* Why a thread left the CPU. */
+enum fr_off_why {
+	FR_OFF_PREEMPTED = 1,	/* runnable all along: waiting for a CPU */
+	FR_OFF_SLEEP = 2,	/* interruptible */
+	FR_OFF_UNINTERRUPTIBLE = 3,
+	FR_OFF_IO = 4,		/* in_iowait: block I/O */
+	FR_OFF_STOPPED = 5,	/* a signal or a tracer */
+	FR_OFF_FROZEN = 6	/* the cgroup freezer */
+};
+enum fr_slice_flag { FR_SLICE_OPEN = 1 /* still off the CPU when asked */ };
+#define FR_NO_SYSCALL 0xffffffff
+
+struct fr_slice {
+	struct fr_header h;	/* ts = back on the CPU */
+	__fr_u64 start;		/* off the CPU */
+	__fr_u64 woken;		/* runnable again; 0: it was all along, or is not yet */
+	__fr_u32 tid;
+	__fr_u32 pid;
+	__fr_u32 syscall;	/* number on this architecture; FR_NO_SYSCALL: not in one, or preempted */
+	__fr_u8 why;		/* enum fr_off_why */
+	__fr_u8 flags;
+	__fr_u8 pad[2];
+};
+
 #define FR_SOFTIRQ_VECTORS 10
 
 /* One vector on one CPU since the probes were attached; userspace takes differences. */
@@ -178,6 +203,7 @@ FR_ASSERT(fr_state, 64);
 FR_ASSERT(fr_reset, 32);
 FR_ASSERT(fr_drop, 88);
 FR_ASSERT(fr_softirq, 48);
+FR_ASSERT(fr_slice, 56);
 FR_ASSERT(fr_softirq_total, 48);
 FR_ASSERT(fr_counters, 264);
 

@@ -37,6 +37,7 @@ struct fr_sock {
 	u32 sequence;		/* of the current turn */
 	u32 claimed;		/* sequence of the last turn reported: walker and hot path must not both report it */
 	u32 pid, tid;
+	u32 followed;		/* the last thread told to the switch hook */
 	u32 write_seq, rcv_nxt;
 	u32 listen_drops;	/* of a listener: sk_drops reported so far */
 	u16 retransmits;	/* in the current turn */
@@ -142,6 +143,7 @@ struct {
 } listeners SEC(".maps");
 
 const volatile bool fr_by_address = false;	/* state lives in sockets_by_address */
+const volatile bool fr_follow_threads = false;	/* the switch hook is there */
 const volatile bool fr_watch_host = false;	/* sockets outside containers too */
 const volatile bool fr_filter_ports = false;
 const volatile bool fr_filter_pids = false;

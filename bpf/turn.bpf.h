@@ -85,6 +85,7 @@ static __always_inline int fr_on_read(struct sock *sk)
 			return 0;
 		fr_announce(sk, st);
 	}
+	fr_follow(st);
 	fr_was_read(sk, st, bpf_ktime_get_ns());
 	return 0;
 }
@@ -118,6 +119,7 @@ static __always_inline int fr_on_send(struct sock *sk)
 			return 0;
 		fr_announce(sk, st);
 	}
+	fr_follow(st);
 	fr_sends(sk, st, bpf_ktime_get_ns());
 	return 0;
 }

@@ -16,7 +16,8 @@ extension Rules {
             }
         }
         let time = frozen(unread, unread: true) + frozen(own.subtracting(unread), unread: false)
-        guard time > 0 else { return nil }
+        // Not the cgroup's: then perhaps a signal.
+        guard time > 0 else { return stopped(it) }
         let place = it.waterfall.longest?.name == "receive-queue" ? " while the request waited unread" : ""
         return Finding(
             explained: time, summary: "paused for \(it.part(time))\(place)",
@@ -51,7 +52,7 @@ extension Rules {
             return span.isEmpty ? nil : (other, span)
         }
         let time = it.overlap(handled.map(\.span), ["receive-queue"])
-        guard let worst = handled.max(by: { $0.span.count < $1.span.count })?.turn,
+        guard let worst = handled.max(by: { $0.span.length < $1.span.length })?.turn,
             time >= (queue.upperBound - queue.lowerBound) / 4
         else { return nil }
         let client = it.evidence.sockets[worst.socket]?.remote.description ?? "another client"
@@ -63,7 +64,7 @@ extension Rules {
             ], certain: it.turn.tid != 0)
     }
 
-    private static func lastReader(_ it: Case) -> UInt32 {
+    static func lastReader(_ it: Case) -> UInt32 {
         it.evidence.turns.filter { $0.socket == it.turn.socket && $0.tid != 0 && $0.sequence < it.turn.sequence }
             .max { $0.sequence < $1.sequence }?.tid ?? 0
     }

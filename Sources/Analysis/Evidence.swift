@@ -183,6 +183,9 @@ public struct Evidence: Sendable {
     public var resets: [Reset] = []
     public var drops: [Drop] = []
     public var slowSoftirqs: [SlowSoftirq] = []
+    /// What threads that handle turns did off the CPU, where it took longer than a floor; in order of `end`. Complete for
+    /// the slow turns: `threadsFollowed` says whether they were looked at.
+    public var slices: [Slice] = []
     public var softirqTotals: [SoftirqTotal] = []
     public var softirqTicks: [SoftirqTick] = []
     public var samples: [ContainerSample] = []
@@ -215,8 +218,12 @@ public struct Evidence: Sendable {
         return heard
     }
 
+    /// A thread without a slice ran; without this, nobody knows.
+    public var threadsFollowed: Bool { facts["threads"] == "followed" }
+
     /// Events in it, sockets' names not counted.
     public var eventCount: Int {
         turns.count + retransmits.count + states.count + resets.count + drops.count + slowSoftirqs.count
+            + slices.count
     }
 }

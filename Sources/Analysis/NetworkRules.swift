@@ -86,7 +86,7 @@ extension Rules {
             ? runs.filter { run in it.turn.receivedFirst.map { run.1.contains($0) } ?? false } : []
         let time = inStack + it.overlap(delivering.map(\.1), ["waiting-for-peer"])
         let involved = runs.map { ($0.0, $0.1.clamped(to: it.span)) }
-        guard time > 0, let worst = involved.max(by: { $0.1.count < $1.1.count })?.0 else { return nil }
+        guard time > 0, let worst = involved.max(by: { $0.1.length < $1.1.length })?.0 else { return nil }
         return Finding(
             explained: time, summary: "packet processing late on CPU \(worst.cpu): \(it.part(time))",
             evidence: ["NET_RX ran \(milliseconds(worst.run)), deferred \(milliseconds(worst.deferred))"],

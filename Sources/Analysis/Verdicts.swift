@@ -76,6 +76,7 @@ enum Rules {
     static let all: [Rule] = [
         Rule(layer: "application", cause: "app.frozen", judge: frozen),
         Rule(layer: "host CPU", cause: "cpu.throttled", judge: throttled),
+        Rule(layer: "host CPU", cause: "cpu.runqueue", judge: runQueue),
         Rule(layer: "network", cause: "net.connect", judge: connecting),
         Rule(layer: "network", cause: "net.retransmit", judge: retransmitted),
         Rule(layer: "host network stack", cause: "tcp.sndbuf", judge: sendBuffer),
@@ -84,6 +85,11 @@ enum Rules {
         Rule(layer: "downstream", cause: "downstream.slow", judge: downstream),
         Rule(layer: "application", cause: "app.busy", judge: busyReader),
         Rule(layer: "peer", cause: "peer.slow", judge: peer),
+        Rule(layer: "storage", cause: "storage.io", judge: storage),
+        Rule(layer: "application", cause: "app.lock", judge: lock),
+        Rule(layer: "application", cause: "app.sleep", judge: sleeping),
+        Rule(layer: "application", cause: "app.blocked", judge: blocked),
+        Rule(layer: "application", cause: "app.cpu", judge: computing),
         Rule(layer: "application", cause: "unknown", judge: application),
         Rule(layer: "application", cause: "unknown", judge: receiveQueue),
     ]

@@ -13,6 +13,11 @@ struct EventCollector {
         let start: Instant
     }
 
+    private struct SliceKey: Hashable {
+        let tid: UInt32
+        let start: Instant
+    }
+
     private let from: Instant
     private let to: Instant
     private var open: [OpenKey: Turn] = [:]
@@ -22,6 +27,7 @@ struct EventCollector {
     private var resets: [Reset] = []
     private var drops: [Drop] = []
     private var softirqs: [SlowSoftirq] = []
+    private var slices: [SliceKey: Slice] = [:]
     private var sockets: [SocketID: SocketInfo] = [:]
 
     init(from: Instant, to: Instant) {
@@ -56,6 +62,13 @@ struct EventCollector {
         case .drop: for raw in Records<fr_drop>(bytes, count) where holds(raw.h) { drops.append(Drop(raw)) }
         case .softirq:
             for raw in Records<fr_softirq>(bytes, count) where holds(raw.h) { softirqs.append(SlowSoftirq(raw)) }
+        case .slice:
+            // Told again at each walk while it lasts: the longest is the whole.
+            for raw in Records<fr_slice>(bytes, count) where raw.h.ts >= from && raw.start <= to {
+                let slice = Slice(raw)
+                let key = SliceKey(tid: slice.tid, start: slice.start)
+                if slices[key].map({ $0.end < slice.end || $0.isOpen }) ?? true { slices[key] = slice }
+            }
         }
     }
 
@@ -82,6 +95,7 @@ struct EventCollector {
         evidence.resets = Self.inOrder(resets) { $0.at }
         evidence.drops = Self.inOrder(drops) { $0.at }
         evidence.slowSoftirqs = Self.inOrder(softirqs) { $0.at }
+        evidence.slices = slices.values.sorted { ($0.end, $0.tid, $0.start) < ($1.end, $1.tid, $1.start) }
         evidence.sockets.merge(sockets) { named, _ in named }
     }
 

@@ -10,6 +10,7 @@ public enum EventKind: UInt16, Sendable, CaseIterable {
     case reset = 6
     case drop = 7
     case softirq = 8
+    case slice = 9
 
     public var name: String {
         switch self {
@@ -21,6 +22,7 @@ public enum EventKind: UInt16, Sendable, CaseIterable {
         case .reset: "reset"
         case .drop: "drop"
         case .softirq: "softirq"
+        case .slice: "slice"
         }
     }
 
@@ -34,6 +36,7 @@ public enum EventKind: UInt16, Sendable, CaseIterable {
         case .reset: MemoryLayout<fr_reset>.size
         case .drop: MemoryLayout<fr_drop>.size
         case .softirq: MemoryLayout<fr_softirq>.size
+        case .slice: MemoryLayout<fr_slice>.size
         }
     }
 }
@@ -64,6 +67,7 @@ public enum Event: Sendable {
     case reset(Reset)
     case drop(Drop)
     case softirq(SlowSoftirq)
+    case slice(Slice)
 
     /// Decodes one ring record. Errors: see `RecordError`.
     public init(_ record: UnsafeRawBufferPointer) throws(RecordError) {
@@ -75,6 +79,7 @@ public enum Event: Sendable {
         case .reset: self = .reset(Reset(record.loadUnaligned(as: fr_reset.self)))
         case .drop: self = .drop(Drop(record.loadUnaligned(as: fr_drop.self)))
         case .softirq: self = .softirq(SlowSoftirq(record.loadUnaligned(as: fr_softirq.self)))
+        case .slice: self = .slice(Slice(record.loadUnaligned(as: fr_slice.self)))
         }
     }
 
@@ -88,6 +93,7 @@ public enum Event: Sendable {
         case .reset(let reset): reset.at
         case .drop(let drop): drop.at
         case .softirq(let softirq): softirq.at
+        case .slice(let slice): slice.end
         }
     }
 }

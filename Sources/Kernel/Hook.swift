@@ -111,6 +111,15 @@ public struct Hook: Sendable {
         Hook("softirq-entry", without: "softirq timing", tracepoint("softirq_entry_tp", "softirq_entry")),
         Hook("softirq-exit", without: "softirq timing", tracepoint("softirq_exit_tp", "softirq_exit")),
         Hook(
+            "switch", without: "what threads did while a request waited for them",
+            tracepoint("switch_tp", "sched_switch", arguments: 3)),
+        Hook(
+            "wakeup", without: "how long a woken thread waited for a CPU", tracepoint("wakeup_tp", "sched_wakeup")),
+        Hook("exit", without: "what threads did that ended at once", tracepoint("exit_tp", "sched_process_exit")),
+        Hook(
+            "walk-threads", without: "what threads did while a request waited for them",
+            iterator("walk_threads", "bpf_iter_task")),
+        Hook(
             "walk-open", without: "turns in flight: a hung request fires only when it ends",
             iterator("walk_sockets", "bpf_iter_bpf_sk_storage_map")),
         Hook(

@@ -23,7 +23,7 @@ public struct ProbeFilter: Sendable, Equatable {
 public final class Probes {
     var object: ProbeObject
     let globals: Globals
-    private var ladder: Ladder
+    private(set) var ladder: Ladder
     private var ring: OpaquePointer?
     private let sink = RingSink()
     var firstJiffies: (jiffies: UInt64, ktime: UInt64)?
@@ -69,6 +69,7 @@ public final class Probes {
         let object = try ProbeObject(programs: ladder.programs, byAddress: ladder.byAddress)
         let globals = Globals(object: object.object)
         globals.set("fr_watch_host", filter.host)
+        globals.set("fr_follow_threads", ladder.rung("switch") != nil && ladder.rung("walk-threads") != nil)
         globals.set("fr_filter_ports", !filter.ports.isEmpty)
         globals.set("fr_filter_pids", !filter.pids.isEmpty)
         globals.set("fr_host_netns", hostNetns())

@@ -24,6 +24,25 @@ extension Probes {
         calibrateJiffies()
     }
 
+    /// What followed threads did off the CPU that ended after `since`, and what they are in now.
+    public func walkThreads(since: Instant, _ body: (fr_slice) -> Void) throws(KernelError) {
+        let size = MemoryLayout<fr_slice>.size
+        globals.set("fr_slices_since", since)
+        try run(iterator: "walk-threads") { bytes in
+            var offset = 0
+            while offset + size <= bytes.count {
+                body(bytes.loadUnaligned(fromByteOffset: offset, as: fr_slice.self))
+                offset += size
+            }
+        }
+    }
+
+    /// While something is slow, threads that end tell what they did since the last walk.
+    public func setSlicesWanted(_ wanted: Bool) { globals.set("fr_slices_wanted", UInt32(wanted ? 1 : 0)) }
+
+    /// Whether threads are followed at all.
+    public var followsThreads: Bool { ladder.rung("switch") != nil && ladder.rung("walk-threads") != nil }
+
     /// jiffies have no fixed length: compares the kernel's two clocks as the walker saw them.
     private func calibrateJiffies() {
         let jiffies = globals.get("fr_walk_jiffies", as: UInt64.self)

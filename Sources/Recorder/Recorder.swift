@@ -39,6 +39,8 @@ public final class Recorder {
     private var stopping = false
     private var selection: Selection
     var detachedAt: Instant?
+    private var slicesSince: Instant = 0
+    private var slicesWanted = false
     private var badRecords: UInt64 = 0
     var captures = 0
 
@@ -155,7 +157,7 @@ public final class Recorder {
                 registry.closed(header.socket, at: header.ts)
                 trigger.closed(header.socket)
             }
-        case .open, .retransmit, .reset, .drop, .softirq: break
+        case .open, .retransmit, .reset, .drop, .softirq, .slice: break
         }
         window.append(record, kind: kind, container: header.cgroup)
     }
@@ -194,10 +196,24 @@ public final class Recorder {
             samples.watch(raw.h.cgroup, until: now &+ options.after)
             if let fact = trigger.open(observe(raw)) { fire(fact, began: raw.start) }
         }
+        let slow = !openTurns.isEmpty || tracker.isCollecting
+        if slow { try followThreads(now) }
+        if slow != slicesWanted {
+            probes.setSlicesWanted(slow)
+            slicesWanted = slow
+        }
         samples.read(resolver, at: now)
         ticks += 1
         if ticks % Self.slowTicks == 0 { try onSlowTick(now) }
         publish(force: false)
+    }
+
+    /// Threads keep their last slices; they are fetched while something is slow, before newer ones take their place.
+    private func followThreads(_ now: Instant) throws {
+        try probes.walkThreads(since: slicesSince) { raw in
+            withUnsafeBytes(of: raw) { window.append($0, kind: .slice, container: raw.h.cgroup) }
+        }
+        slicesSince = now
     }
 
     private func onSlowTick(_ now: Instant) throws {
@@ -220,6 +236,13 @@ public final class Recorder {
         }
         probes.setOpenFloor(trigger.floor)
     }
+
+    /// Names the numbers of syscalls: `x86_64`, `aarch64`.
+    private static let machine: String = {
+        var name = utsname()
+        uname(&name)
+        return withUnsafeBytes(of: name.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }()
 
     // MARK: Incidents
 
@@ -264,7 +287,8 @@ public final class Recorder {
         }
         evidence.facts = [
             "flightrec": options.version, "fired": String(incident.fired),
-            "triggers.habitual": String(trigger.habitual),
+            "triggers.habitual": String(trigger.habitual), "machine": Self.machine,
+            "threads": probes.followsThreads ? "followed" : "not followed",
         ]
         publisher.publish(
             Finished(

@@ -42,6 +42,12 @@ func renderEvents(_ scope: Scope, _ style: Style, to sink: (String) -> Void) {
             }
             return ("drop", 0, one.container, text)
         },
+        EventStream(evidence.slices, \.end) { index in
+            let slice = evidence.slices[index]
+            // A slice names a thread, no socket.
+            guard scope.includes(slice.container, 0) else { return nil }
+            return ("slice", 0, slice.container, describe(slice, evidence, style))
+        },
     ]
     // Softirqs are the host's: they would drown what a filter asks for.
     if !scope.isFiltered {
@@ -63,6 +69,22 @@ func renderEvents(_ scope: Scope, _ style: Style, to sink: (String) -> Void) {
 }
 
 private typealias Line = (kind: String, socket: SocketID, container: ContainerKey, text: String)
+
+private func describe(_ slice: Slice, _ evidence: Evidence, _ style: Style) -> String {
+    var parts = ["thread \(slice.tid)"]
+    if slice.blocked.length > 0 {
+        let why =
+            switch slice.why {
+            case .frozen: "frozen"
+            case .stopped: "stopped"
+            case .io: "in I/O, \(evidence.syscallName(slice.syscall))"
+            default: "in \(evidence.syscallName(slice.syscall))"
+            }
+        parts.append("\(why) \(style.duration(slice.blocked.length))")
+    }
+    if slice.waiting.length > 0 { parts.append("waiting for a CPU \(style.duration(slice.waiting.length))") }
+    return parts.joined(separator: ", ") + (slice.isOpen ? ", still" : "")
+}
 
 private func describe(_ state: StateChange, _ style: Style) -> String {
     switch state.kind {

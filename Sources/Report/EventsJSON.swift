@@ -8,7 +8,7 @@ func eventsJSON(_ scope: Scope, to sink: (String) -> Void) throws {
     var names: [ContainerKey: String] = [:]
     let keys = Set(evidence.turns.map(\.container)).union(evidence.retransmits.map(\.container))
         .union(evidence.states.map(\.container)).union(evidence.resets.map(\.container))
-        .union(evidence.drops.map(\.container))
+        .union(evidence.drops.map(\.container)).union(evidence.slices.map(\.container))
     for key in keys { names[key] = try JSONValue.string(scope.container(key)).text() }
     var reasons: [UInt32: String] = [:]
     for reason in Set(evidence.drops.map(\.reason)) {
@@ -59,6 +59,15 @@ func eventsJSON(_ scope: Scope, to sink: (String) -> Void) throws {
                 + ",\"reason\":\(reasons[one.reason] ?? "null"),\"count\":\(one.count)"
                 + ",\"source\":\(one.source.map { "\"\($0)\"" } ?? "null")"
                 + ",\"destination\":\(one.destination.map { "\"\($0)\"" } ?? "null")}"
+        },
+        EventStream(evidence.slices, \.end) { index in
+            let slice = evidence.slices[index]
+            guard scope.includes(slice.container, 0) else { return nil }
+            return head("slice", slice.end, slice.container, 0)
+                + ",\"tid\":\(slice.tid),\"pid\":\(slice.pid),\"why\":\"\(slice.why)\""
+                + ",\"syscall\":\(slice.syscall == nil ? "null" : "\"\(evidence.syscallName(slice.syscall))\"")"
+                + ",\"blocked_ns\":\(slice.blocked.length),\"waiting_ns\":\(slice.waiting.length)"
+                + ",\"in_flight\":\(slice.isOpen)}"
         },
     ]
     // Softirqs are the host's: they would drown what a filter asks for.

@@ -37,6 +37,7 @@ struct ColumnLayout: Sendable {
         case .reset: reset
         case .drop: drop
         case .softirq: softirq
+        case .slice: slice
         }
     }
 
@@ -121,6 +122,13 @@ struct ColumnLayout: Sendable {
             field(\fr_drop.netns, .delta), field(\fr_drop.family, .delta), field(\fr_drop.source_port, .delta),
             field(\fr_drop.destination_port, .delta), field(\fr_drop.pad, .bytes), field(\fr_drop.source, .bytes),
             field(\fr_drop.destination, .bytes),
+        ])
+
+    private static let slice = ColumnLayout(
+        fields: header + [
+            field(\fr_slice.start, .delta), field(\fr_slice.woken, .delta), field(\fr_slice.tid, .delta),
+            field(\fr_slice.pid, .delta), field(\fr_slice.syscall, .delta), field(\fr_slice.why, .delta),
+            field(\fr_slice.flags, .delta), field(\fr_slice.pad, .bytes),
         ])
 
     private static let softirq = ColumnLayout(

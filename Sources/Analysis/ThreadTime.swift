@@ -1,0 +1,66 @@
+import Events
+
+/// What one thread did in some stretches of time. `running` is what is left: slices below the recorder's floor count as
+/// running too.
+struct ThreadTime {
+    private(set) var running: UInt64 = 0
+    /// Able to run, waiting for a CPU.
+    private(set) var queued: UInt64 = 0
+    private(set) var stopped: UInt64 = 0
+    private(set) var frozen: UInt64 = 0
+    /// ns blocked, by syscall's name.
+    private(set) var blocked: [String: UInt64] = [:]
+    private(set) var byWaiting: [Syscalls.Waiting: UInt64] = [:]
+    /// In block I/O, whatever the syscall.
+    private(set) var io: UInt64 = 0
+    let tid: UInt32
+
+    init(_ tid: UInt32, in ranges: [Range<Instant>], _ evidence: Evidence) {
+        self.tid = tid
+        let machine = evidence.facts["machine"] ?? "x86_64"
+        var off: UInt64 = 0
+        for slice in evidence.slices where slice.tid == tid {
+            for range in ranges {
+                let waited = slice.waiting.clamped(to: range).length
+                let stuck = slice.blocked.clamped(to: range).length
+                queued &+= waited
+                off &+= waited &+ stuck
+                guard stuck > 0 else { continue }
+                switch slice.why {
+                case .frozen: frozen &+= stuck
+                case .stopped: stopped &+= stuck
+                default:
+                    let syscall = Syscalls.describe(slice.syscall, machine: machine)
+                    blocked[syscall.name, default: 0] &+= stuck
+                    // A page fault's read is in no syscall; a lock's is not what the lock waits for.
+                    let isIO = slice.why == .io || (syscall.waiting == .file)
+                    if isIO { io &+= stuck } else { byWaiting[syscall.waiting, default: 0] &+= stuck }
+                }
+            }
+        }
+        let all = ranges.reduce(UInt64(0)) { $0 &+ $1.length }
+        running = all > off ? all - off : 0
+    }
+
+    /// The syscall it was blocked in longest.
+    var longest: (name: String, time: UInt64)? {
+        blocked.max { ($0.value, $1.key) < ($1.value, $0.key) }.map { ($0.key, $0.value) }
+    }
+
+    /// `thread 17: running 3 ms, blocked in futex 790 ms, waiting for a CPU 2 ms`.
+    var sentence: String {
+        var parts = ["running \(milliseconds(running))"]
+        for (name, time) in blocked.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }).prefix(3) {
+            parts.append("blocked in \(name) \(milliseconds(time))")
+        }
+        if queued > 0 { parts.append("waiting for a CPU \(milliseconds(queued))") }
+        if stopped > 0 { parts.append("stopped \(milliseconds(stopped))") }
+        if frozen > 0 { parts.append("frozen \(milliseconds(frozen))") }
+        return "thread \(tid): " + parts.joined(separator: ", ")
+    }
+}
+
+extension Range<Instant> {
+    /// ns. (`count` is an `Int`: a hostile capture's range may not fit.)
+    public var length: UInt64 { upperBound - lowerBound }
+}

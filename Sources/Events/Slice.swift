@@ -1,0 +1,68 @@
+import CFlightrec
+
+/// A stretch in which a thread was off the CPU: blocked from `start` to `woken`, then waiting for a CPU to `end`
+/// (`sched_switch`, `sched_wakeup`).
+public struct Slice: Sendable, Equatable {
+    public enum Why: UInt8, Sendable {
+        /// Anything the recorder did not recognise.
+        case other = 0
+        /// Runnable all along.
+        case preempted = 1
+        case sleep = 2
+        case uninterruptible = 3
+        /// In block I/O (`task_struct.in_iowait`).
+        case io = 4
+        /// By a signal or a tracer.
+        case stopped = 5
+        /// By the cgroup freezer.
+        case frozen = 6
+    }
+
+    public var container: ContainerKey
+    public var tid: UInt32
+    public var pid: UInt32
+    public var start: Instant
+    /// When it became runnable; `nil`: it was all along, or is not yet.
+    public var woken: Instant?
+    public var end: Instant
+    public var why: Why
+    /// The syscall it blocked in, by its architecture's number; `nil`: preempted, or in none.
+    public var syscall: UInt32?
+    /// Still off the CPU at `end`.
+    public var isOpen: Bool
+
+    public init(
+        container: ContainerKey, tid: UInt32, pid: UInt32, start: Instant, woken: Instant?, end: Instant, why: Why,
+        syscall: UInt32?, isOpen: Bool = false
+    ) {
+        self.container = container
+        self.tid = tid
+        self.pid = pid
+        self.start = start
+        self.woken = woken
+        self.end = end
+        self.why = why
+        self.syscall = syscall
+        self.isOpen = isOpen
+    }
+
+    public init(_ raw: fr_slice) {
+        self.init(
+            container: raw.h.cgroup, tid: raw.tid, pid: raw.pid, start: raw.start,
+            woken: raw.woken == 0 ? nil : raw.woken, end: raw.h.ts, why: Why(rawValue: raw.why) ?? .other,
+            syscall: raw.syscall == FR_NO_SYSCALL ? nil : raw.syscall,
+            isOpen: raw.flags & UInt8(FR_SLICE_OPEN.rawValue) != 0)
+    }
+
+    /// Off the CPU and not able to run; empty when preempted.
+    public var blocked: Range<Instant> {
+        let until = why == .preempted ? start : woken ?? end
+        return start..<max(start, min(until, end))
+    }
+
+    /// Able to run, and waiting for a CPU.
+    public var waiting: Range<Instant> {
+        let from = why == .preempted ? start : woken ?? end
+        return min(from, end)..<max(end, min(from, end))
+    }
+}

@@ -1,0 +1,93 @@
+import Events
+import Testing
+
+@testable import Analysis
+
+private let ms: UInt64 = 1_000_000
+private let at: UInt64 = 10_000 * ms
+
+/// Read at once by thread 5, answered after 800 ms: what the thread did in between decides.
+@Suite struct ThreadRuleTests {
+    private let turn: Turn = {
+        var turn = queued
+        turn.readFirst = at + 2 * ms
+        turn.readLast = at + 2 * ms
+        return turn
+    }()
+
+    private func slice(
+        _ from: UInt64, _ to: UInt64, woken: UInt64? = nil, why: Slice.Why = .sleep, syscall: UInt32? = nil,
+        tid: UInt32 = 5
+    ) -> Slice {
+        Slice(
+            container: 1, tid: tid, pid: 5, start: at + from * ms, woken: woken.map { at + $0 * ms },
+            end: at + to * ms, why: why, syscall: syscall)
+    }
+
+    private func evidence(_ slices: [Slice], _ others: [Turn] = []) -> Evidence {
+        var evidence = capture([turn] + others)
+        evidence.facts = ["threads": "followed", "machine": "x86_64"]
+        evidence.slices = slices
+        return evidence
+    }
+
+    private func verdict(_ evidence: Evidence) -> Verdict { analyze(evidence).summary.verdict }
+
+    @Test(arguments: [
+        (Slice.Why.sleep, 230 as UInt32?, "app.sleep"), (.sleep, 202, "app.lock"), (.sleep, 61, "app.blocked"),
+        (.uninterruptible, 74, "storage.io"), (.io, nil, "storage.io"), (.preempted, nil, "cpu.runqueue"),
+        (.stopped, nil, "app.frozen"),
+    ])
+    func whatHeldTheThreadIsTheCause(why: Slice.Why, syscall: UInt32?, cause: String) {
+        let verdict = verdict(evidence([slice(10, 780, why: why, syscall: syscall)]))
+        #expect(verdict.cause == cause)
+        #expect(verdict.confidence == .high)
+        #expect(abs(verdict.share - 770.0 / 800) < 0.001)
+    }
+
+    @Test func aThreadWithoutSlicesRan() {
+        #expect(verdict(evidence([])).cause == "app.cpu")
+        #expect(verdict(evidence([slice(10, 780, syscall: 230, tid: 6)])).cause == "app.cpu")
+    }
+
+    @Test func withoutFollowingThreadsNobodyKnows() {
+        var unknown = evidence([])
+        unknown.facts = [:]
+        #expect(verdict(unknown).cause == "unknown")
+        #expect(verdict(unknown).confidence == .low)
+    }
+
+    @Test func wokenAndWaitingIsTheCPUs() {
+        let verdict = verdict(evidence([slice(10, 780, woken: 110, syscall: 230)]))
+        #expect(verdict.cause == "cpu.runqueue")
+        #expect(verdict.evidence.contains { $0.hasPrefix("also app.sleep") })
+    }
+
+    @Test func slicesCountOnlyInsideTheStage() {
+        let verdict = verdict(evidence([slice(0, 100, syscall: 230), slice(700, 5000, syscall: 230)]))
+        #expect(verdict.cause == "app.cpu")
+        #expect(abs(verdict.share - 600.0 / 800) < 0.01)
+    }
+
+    @Test func anotherTurnInHandLowersConfidence() {
+        let verdict = verdict(evidence([slice(10, 780, syscall: 230)], [served(3, 5, 700)]))
+        #expect(verdict.cause == "app.sleep" && verdict.confidence != .high)
+    }
+
+    @Test func anEventLoopsWaitIsNotExplainedByItself() {
+        #expect(verdict(evidence([slice(10, 780, syscall: 232)])).confidence != .high)
+    }
+
+    /// Hostile captures may hold slices that end before they begin.
+    @Test func backwardSlicesExplainNothing() {
+        let verdict = verdict(evidence([slice(700, 10, woken: 900, syscall: 230), slice(780, 10, why: .preempted)]))
+        #expect(verdict.cause == "app.cpu")
+    }
+
+    @Test func syscallsByMachine() {
+        #expect(Syscalls.describe(230, machine: "x86_64").name == "clock_nanosleep")
+        #expect(Syscalls.describe(115, machine: "aarch64").name == "clock_nanosleep")
+        #expect(Syscalls.describe(9999, machine: "x86_64").name == "syscall 9999")
+        #expect(Syscalls.describe(nil, machine: "x86_64").waiting == .other)
+    }
+}
