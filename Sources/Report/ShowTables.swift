@@ -8,6 +8,7 @@ private let maximumRows = 12
 
 private func more(_ hidden: Int, _ what: String, _ style: Style) -> [String] {
     guard hidden > 0 else { return [] }
+    let what = hidden == 1 ? String(what.dropLast()) : what
     return ["  " + style.paint("\(style.ellipsis) \(Format.count(hidden)) more \(what) (--json has all)", .dim)]
 }
 

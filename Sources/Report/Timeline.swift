@@ -24,7 +24,10 @@ func timelineSection(
     for (socket, cells) in zip(sockets.shown, turnLanes(incident, sockets.shown, axis)) {
         lane(laneLabel(socket, scope, style), draw(cells, style))
     }
-    if sockets.hidden > 0 { lane("\(style.ellipsis) \(Format.count(sockets.hidden)) more sockets", "") }
+    if sockets.hidden > 0 {
+        let what = sockets.hidden == 1 ? "socket" : "sockets"
+        lane("\(style.ellipsis) \(Format.count(sockets.hidden)) more \(what)", "")
+    }
     if let marks = retransmitLane(scope, axis) { lane("retransmits", style.paint(marks, .yellow)) }
     if let marks = dropLane(scope, axis) { lane("drops", style.paint(marks, .yellow)) }
     if let load = softirqLane(evidence, axis, style) { lane(load.label, load.cells) }
