@@ -23,6 +23,9 @@ static __always_inline struct cgroup *fr_sock_cgroup(struct sock *sk)
 	return val & 1 ? 0 : (struct cgroup *)val; /* bit 0: classid and prioidx live there instead */
 }
 
+#define FR_NET_RX 3 /* enum: linux/interrupt.h */
+#define TCP_NAGLE_OFF 1
+
 #define TASK_UNINTERRUPTIBLE 0x2
 #define TASK_STOPPED 0x4
 #define TASK_TRACED 0x8
@@ -48,6 +51,22 @@ static __always_inline bool fr_task_frozen(struct task_struct *task, u32 state)
 {
 	return state & TASK_FROZEN || (bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen) &&
 				       task->jobctl & JOBCTL_TRAP_FREEZE);
+}
+
+/* Out of its cgroup's quota. Since 6.18 each task is taken off by itself; before, and while it still has work in the kernel,
+ * it is its run queue that is. Without CONFIG_CFS_BANDWIDTH there is neither. */
+static __always_inline bool fr_task_throttled(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->throttled) && BPF_CORE_READ(task, throttled))
+		return true;
+	return bpf_core_field_exists(task->se.cfs_rq) && bpf_core_field_exists(struct cfs_rq, throttle_count) &&
+	       BPF_CORE_READ(task, se.cfs_rq, throttle_count) > 0;
+}
+
+/* Waits for memory to be freed: direct reclaim, memory.high's penalty, pages just reclaimed and needed again (psi_memstall). */
+static __always_inline bool fr_task_stalled(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->in_memstall) && BPF_CORE_READ_BITFIELD(task, in_memstall);
 }
 
 /* The syscall a thread blocks in, by the number its architecture gave it; a kernel thread, or a fault, is in none. */

@@ -21,39 +21,6 @@ struct {
 	__type(value, struct fr_drop_slot);
 } drop_slots SEC(".maps");
 
-/* Fills the addresses; false when it is not TCP over IP. */
-static __always_inline bool fr_drop_tuple(struct fr_drop *e, const struct sk_buff *skb)
-{
-	unsigned char *head = skb->head;
-	unsigned char *ip = head + skb->network_header;
-	u8 first = 0;
-	if (bpf_probe_read_kernel(&first, 1, ip))
-		return false;
-	u32 length;
-	u8 protocol = 0;
-	if (first >> 4 == 4) {
-		length = (first & 15) * 4;
-		e->family = AF_INET;
-		bpf_probe_read_kernel(&protocol, 1, ip + 9);
-		bpf_probe_read_kernel(e->source, 4, ip + 12);
-		bpf_probe_read_kernel(e->destination, 4, ip + 16);
-	} else if (first >> 4 == 6) {
-		length = 40; /* extension headers are rare on TCP; such a packet shows without ports' meaning */
-		e->family = AF_INET6;
-		bpf_probe_read_kernel(&protocol, 1, ip + 6);
-		bpf_probe_read_kernel(e->source, 16, ip + 8);
-		bpf_probe_read_kernel(e->destination, 16, ip + 24);
-	} else
-		return false;
-	if (protocol != IPPROTO_TCP)
-		return false;
-	u16 ports[2] = {};
-	bpf_probe_read_kernel(ports, 4, ip + length);
-	e->source_port = bpf_ntohs(ports[0]);
-	e->destination_port = bpf_ntohs(ports[1]);
-	return true;
-}
-
 #define FR_IFF_LOOPBACK 8
 
 /* Whose packet: its socket's container, or the one in its network namespace; 0: the host's, or forwarded by it. */
@@ -102,8 +69,14 @@ int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
 	if (!slot)
 		return 0;
 	struct fr_drop e = {};
-	if (!fr_drop_tuple(&e, skb))
+	struct fr_packet packet = {};
+	if (!fr_packet(&packet, skb))
 		return 0;
+	e.family = packet.family;
+	e.source_port = packet.source_port;
+	e.destination_port = packet.destination_port;
+	__builtin_memcpy(e.source, packet.source, 16);
+	__builtin_memcpy(e.destination, packet.destination, 16);
 	e.netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
 	u64 container = fr_drop_container(skb->sk, e.netns);
 	if (!fr_drop_watched(&e, skb, container))

@@ -11,11 +11,13 @@
 #include "classify.h"
 #include "thread.bpf.h"
 #include "turn.h"
+#include "packet.h"
 
 #include "turn.bpf.h"
 #include "tcp.bpf.h"
 #include "softirq.bpf.h"
 #include "drop.bpf.h"
+#include "queue.bpf.h"
 #include "walk.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

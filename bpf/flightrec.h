@@ -32,11 +32,15 @@ enum fr_kind {
 	FR_DROP = 7,		/* fr_drop */
 	FR_SOFTIRQ = 8,		/* fr_softirq: one slow or late softirq */
 	FR_SLICE = 9,		/* fr_slice: a thread was off the CPU (by the walker, not counted as emitted; at a thread's end, counted) */
+	FR_QUEUED = 10,		/* fr_queued: a packet waited in a queueing discipline */
+	FR_STACK = 11,		/* fr_stack: where in the kernel a thread is blocked (by the walker, not counted as emitted) */
 	FR_KINDS = 16
 };
 
 /* Role of the watched end in its turns. */
 enum fr_role { FR_ROLE_UNKNOWN = 0, FR_SERVED = 1, FR_CALLED = 2 };
+
+#define FR_NO_CPU 0xffff
 
 enum fr_turn_flag {
 	FR_TURN_OPEN = 1,	/* not completed when reported */
@@ -45,7 +49,8 @@ enum fr_turn_flag {
 	FR_TURN_UNREAD = 8,	/* open, and its first byte still waits in the receive queue */
 	FR_TURN_SENDING = 16,	/* open, and a send call is blocked in it */
 	FR_TURN_FIRST = 32,	/* the first turn seen on this socket */
-	FR_TURN_CONNECT = 64	/* not an exchange but the handshake, when it is slow; aborted: it failed */
+	FR_TURN_CONNECT = 64,	/* not an exchange but the handshake, when it is slow; aborted: it failed */
+	FR_TURN_UNACCEPTED = 128 /* its first byte came before the application had accepted the connection */
 };
 
 enum fr_retransmit_kind { FR_RTX_RTO = 1, FR_RTX_FAST = 2, FR_RTX_TLP = 3, FR_RTX_SYN = 4, FR_RTX_SYNACK = 5 };
@@ -94,12 +99,18 @@ struct fr_turn {
 	__fr_u64 tx_bytes;
 	__fr_u64 sndbuf_wait;	/* chrono_stat, jiffies resolution: waited for send buffer */
 	__fr_u64 rwnd_wait;	/* chrono_stat, jiffies resolution: waited for the peer's window */
+	__fr_u64 acked;		/* called: the peer's TCP had acknowledged the whole request */
 	__fr_u32 tid;		/* thread that read (served) or sent (called) */
 	__fr_u32 srtt_us;	/* the kernel's smoothed round trip at the end of the turn */
 	__fr_u32 sequence;	/* number of the turn on its socket, from 1 */
 	__fr_u16 retransmits;	/* by this end, within the turn */
 	__fr_u8 role;
 	__fr_u8 flags;		/* enum fr_turn_flag */
+	__fr_u32 tx_tid;	/* thread that sent the first byte */
+	__fr_u32 nagle_us;	/* a small segment held back until what was sent before it was acknowledged */
+	__fr_u32 rx_late_us;	/* how long the softirq that brought the first segment had been due */
+	__fr_u16 rx_cpu;	/* and where it ran; FR_NO_CPU: not in a softirq */
+	__fr_u16 pad;
 };
 
 struct fr_retransmit {
@@ -158,21 +169,54 @@ enum fr_off_why {
 	FR_OFF_UNINTERRUPTIBLE = 3,
 	FR_OFF_IO = 4,		/* in_iowait: block I/O */
 	FR_OFF_STOPPED = 5,	/* a signal or a tracer */
-	FR_OFF_FROZEN = 6	/* the cgroup freezer */
+	FR_OFF_FROZEN = 6,	/* the cgroup freezer */
+	FR_OFF_RECLAIM = 7	/* freeing memory for itself, or made to wait for that */
 };
-enum fr_slice_flag { FR_SLICE_OPEN = 1 /* still off the CPU when asked */ };
+enum fr_slice_flag {
+	FR_SLICE_OPEN = 1,	/* still so when asked */
+	FR_SLICE_THROTTLED = 2,	/* what it waited for, when it could run, was its cgroup's quota */
+	FR_SLICE_WITHIN = 4	/* part of a reclaim that has a slice of its own */
+};
 #define FR_NO_SYSCALL 0xffffffff
 
 struct fr_slice {
 	struct fr_header h;	/* ts = back on the CPU */
 	__fr_u64 start;		/* off the CPU */
 	__fr_u64 woken;		/* runnable again; 0: it was all along, or is not yet */
+	__fr_u64 spent;		/* reclaim alone: ns of it between start and end, on and off the CPU; it comes in bursts */
 	__fr_u32 tid;
 	__fr_u32 pid;
 	__fr_u32 syscall;	/* number on this architecture; FR_NO_SYSCALL: not in one, or preempted */
 	__fr_u8 why;		/* enum fr_off_why */
 	__fr_u8 flags;
 	__fr_u8 pad[2];
+};
+
+/* One packet, and those since the last report on this CPU. */
+struct fr_queued {
+	struct fr_header h;	/* ts = it left the queue */
+	__fr_u64 waited;
+	__fr_u32 netns;		/* of the device */
+	__fr_u32 ifindex;
+	__fr_u32 count;
+	__fr_u32 backlog;	/* packets still queued behind it */
+	__fr_u16 family;	/* 0 when the headers were not IP/TCP */
+	__fr_u16 source_port;
+	__fr_u16 destination_port;
+	__fr_u16 pad;
+	__fr_u8 source[16];
+	__fr_u8 destination[16];
+	__fr_u8 device[16];
+};
+
+#define FR_FRAMES 12
+
+struct fr_stack {
+	struct fr_header h;
+	__fr_u64 start;		/* of the slice it belongs to */
+	__fr_u32 tid;
+	__fr_u32 depth;
+	__fr_u64 frames[FR_FRAMES]; /* kernel text addresses, innermost first */
 };
 
 #define FR_SOFTIRQ_VECTORS 10
@@ -197,13 +241,15 @@ struct fr_counters {
 #define FR_ASSERT(name, size) _Static_assert(sizeof(struct name) == size, #name)
 FR_ASSERT(fr_header, 24);
 FR_ASSERT(fr_socket, 24 + 16 + 8 + 8 + 48 + 8);
-FR_ASSERT(fr_turn, 24 + 96 + 16);
+FR_ASSERT(fr_turn, 24 + 104 + 32);
 FR_ASSERT(fr_retransmit, 32);
 FR_ASSERT(fr_state, 64);
 FR_ASSERT(fr_reset, 32);
 FR_ASSERT(fr_drop, 88);
 FR_ASSERT(fr_softirq, 48);
-FR_ASSERT(fr_slice, 56);
+FR_ASSERT(fr_slice, 64);
+FR_ASSERT(fr_queued, 104);
+FR_ASSERT(fr_stack, 136);
 FR_ASSERT(fr_softirq_total, 48);
 FR_ASSERT(fr_counters, 264);
 

@@ -1,12 +1,5 @@
 /* Probe family: softirqs. Totals per CPU and vector stay in the kernel; only a slow or late one becomes an event. */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, FR_SOFTIRQ_VECTORS);
-	__type(key, u32);
-	__type(value, struct fr_softirq_total);
-} softirqs SEC(".maps");
-
 static __always_inline struct fr_softirq_total *fr_vector(u32 vector)
 {
 	return bpf_map_lookup_elem(&softirqs, &vector);

@@ -29,6 +29,8 @@ struct fr_sock {
 	u64 start, rx_first, rx_last, woken, read_first, read_last, tx_first, tx_last;
 	u64 rx_bytes, tx_bytes;
 	u64 sending;		/* a send call entered and has not returned */
+	u64 acked;		/* called: the whole request was acknowledged */
+	u64 nagle_since, nagle;	/* a small segment is held back; ns of that in this turn */
 	u64 next_first, next_last, next_woken, next_bytes; /* request data that arrived while still answering */
 	u64 rested, rested_rx, rested_bytes; /* end, last arrival and size of the answer before its first rest */
 	u32 sndbuf_at, rwnd_at;	/* chrono_stat when the turn began, jiffies */
@@ -36,12 +38,15 @@ struct fr_sock {
 	u32 generation;
 	u32 sequence;		/* of the current turn */
 	u32 claimed;		/* sequence of the last turn reported: walker and hot path must not both report it */
-	u32 pid, tid;
+	u32 pid, tid, tx_tid;
+	u32 rx_late;		/* µs */
 	u32 followed;		/* the last thread told to the switch hook */
 	u32 write_seq, rcv_nxt;
 	u32 listen_drops;	/* of a listener: sk_drops reported so far */
 	u16 retransmits;	/* in the current turn */
 	u16 syn_retries;
+	u16 rx_cpu;
+	u8 unaccepted;
 	u8 watched;
 	u8 role;
 	u8 phase;
@@ -128,6 +133,14 @@ struct {
 	__type(key, u32);
 	__type(value, u8);
 } pid_rule SEC(".maps");
+
+/* Per CPU, by vector. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FR_SOFTIRQ_VECTORS);
+	__type(key, u32);
+	__type(value, struct fr_softirq_total);
+} softirqs SEC(".maps");
 
 struct fr_listener {
 	u32 netns;

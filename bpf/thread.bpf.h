@@ -7,13 +7,18 @@ struct fr_off {
 	u64 start;
 	u64 woken;	/* 0: runnable all along */
 	u64 end;
+	u64 spent;
 	u32 syscall;
-	u32 why;
+	u16 why;
+	u16 flags;
 };
 
 struct fr_thread {
 	u64 container;
 	struct fr_off now;	/* start: 0 while it runs */
+	u64 reclaiming;		/* since; 0: not now */
+	struct fr_off reclaim;	/* the burst it is part of */
+	u64 stack_told;		/* of the block that began then */
 	u32 count;		/* of slices ever kept */
 	u32 pad;
 	struct fr_off slices[FR_SLICES];
@@ -30,6 +35,11 @@ const volatile u64 fr_slice_floor_ns = 500000;
 u64 fr_slices_since = 0;	/* the walker leaves out what ended before */
 u32 fr_slices_wanted = 0;	/* something is slow: a thread that ends tells its slices first */
 
+/* Reclaims closer together than this are one burst. */
+#define FR_RECLAIM_APART_NS 2000000ULL
+/* A block this long is worth its stack. */
+#define FR_STACK_FLOOR_NS 50000000ULL
+
 static __always_inline u32 fr_off_why(struct task_struct *task, bool preempted)
 {
 	u32 state = fr_task_state(task);
@@ -39,6 +49,8 @@ static __always_inline u32 fr_off_why(struct task_struct *task, bool preempted)
 		return FR_OFF_FROZEN;
 	if (state & (TASK_STOPPED | TASK_TRACED))
 		return FR_OFF_STOPPED;
+	if (fr_task_stalled(task))
+		return FR_OFF_RECLAIM;
 	if (BPF_CORE_READ_BITFIELD(task, in_iowait))
 		return FR_OFF_IO;
 	return state & TASK_UNINTERRUPTIBLE ? FR_OFF_UNINTERRUPTIBLE : FR_OFF_SLEEP;
@@ -57,6 +69,12 @@ static __always_inline void fr_follow(struct fr_sock *st)
 	st->followed = tid;
 }
 
+static __always_inline void fr_keep(struct fr_thread *t, struct fr_off *off)
+{
+	t->slices[t->count & (FR_SLICES - 1)] = *off;
+	t->count++;
+}
+
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(switch_tp, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
@@ -67,7 +85,12 @@ int BPF_PROG(switch_tp, bool preempt, struct task_struct *prev, struct task_stru
 		t->now.start = now;
 		t->now.woken = 0;
 		t->now.why = fr_off_why(prev, preempt);
-		t->now.syscall = t->now.why == FR_OFF_PREEMPTED ? FR_NO_SYSCALL : fr_task_syscall(prev);
+		t->now.flags = t->reclaiming ? FR_SLICE_WITHIN : 0;
+		t->now.syscall = FR_NO_SYSCALL;
+		if (t->now.why != FR_OFF_PREEMPTED)
+			t->now.syscall = fr_task_syscall(prev);
+		else if (fr_task_throttled(prev))
+			t->now.flags |= FR_SLICE_THROTTLED;
 	}
 	t = bpf_task_storage_get(&threads, next, 0, 0);
 	if (!t || !t->now.start)
@@ -75,10 +98,8 @@ int BPF_PROG(switch_tp, bool preempt, struct task_struct *prev, struct task_stru
 	if (!now)
 		now = bpf_ktime_get_ns();
 	if (now - t->now.start >= fr_slice_floor_ns) {
-		struct fr_off *slice = &t->slices[t->count & (FR_SLICES - 1)];
-		*slice = t->now;
-		slice->end = now;
-		t->count++;
+		t->now.end = now;
+		fr_keep(t, &t->now);
 	}
 	t->now.start = 0;
 	return 0;
@@ -88,9 +109,71 @@ SEC("?tp_btf/sched_wakeup")
 int BPF_PROG(wakeup_tp, struct task_struct *task)
 {
 	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
-	if (t && t->now.start && !t->now.woken && t->now.why != FR_OFF_PREEMPTED)
+	if (t && t->now.start && !t->now.woken && t->now.why != FR_OFF_PREEMPTED) {
 		t->now.woken = bpf_ktime_get_ns();
+		if (fr_task_throttled(task))
+			t->now.flags |= FR_SLICE_THROTTLED;
+	}
 	return 0;
+}
+
+/* Reclaim comes in many short runs: those close together are one slice, with the time spent in all of them. */
+static __always_inline int fr_reclaim_begins(void)
+{
+	struct fr_thread *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
+	if (!t)
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	if (t->reclaim.start && now - t->reclaim.end > FR_RECLAIM_APART_NS) {
+		if (t->reclaim.spent >= fr_slice_floor_ns)
+			fr_keep(t, &t->reclaim);
+		t->reclaim.start = 0;
+	}
+	if (!t->reclaim.start) {
+		t->reclaim.start = now;
+		t->reclaim.end = now;
+		t->reclaim.spent = 0;
+		t->reclaim.why = FR_OFF_RECLAIM;
+		t->reclaim.syscall = FR_NO_SYSCALL;
+	}
+	t->reclaiming = now;
+	return 0;
+}
+
+static __always_inline int fr_reclaim_ends(void)
+{
+	struct fr_thread *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
+	if (!t || !t->reclaiming)
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	t->reclaim.spent += now - t->reclaiming;
+	t->reclaim.end = now;
+	t->reclaiming = 0;
+	return 0;
+}
+
+SEC("?tp_btf/mm_vmscan_memcg_reclaim_begin")
+int BPF_PROG(memcg_reclaim_begin_tp)
+{
+	return fr_reclaim_begins();
+}
+
+SEC("?tp_btf/mm_vmscan_memcg_reclaim_end")
+int BPF_PROG(memcg_reclaim_end_tp)
+{
+	return fr_reclaim_ends();
+}
+
+SEC("?tp_btf/mm_vmscan_direct_reclaim_begin")
+int BPF_PROG(direct_reclaim_begin_tp)
+{
+	return fr_reclaim_begins();
+}
+
+SEC("?tp_btf/mm_vmscan_direct_reclaim_end")
+int BPF_PROG(direct_reclaim_end_tp)
+{
+	return fr_reclaim_ends();
 }
 
 static __always_inline void fr_slice_fill(struct fr_slice *e, struct task_struct *task, u64 container, struct fr_off *off,
@@ -99,11 +182,12 @@ static __always_inline void fr_slice_fill(struct fr_slice *e, struct task_struct
 	fr_head(&e->h, end, container, 0, FR_SLICE);
 	e->start = off->start;
 	e->woken = off->woken;
+	e->spent = off->spent;
 	e->tid = BPF_CORE_READ(task, pid);
 	e->pid = BPF_CORE_READ(task, tgid);
 	e->syscall = off->syscall;
 	e->why = off->why;
-	e->flags = flags;
+	e->flags = off->flags | flags;
 	e->pad[0] = e->pad[1] = 0;
 }
 
@@ -113,6 +197,29 @@ static __always_inline void fr_slice_write(struct seq_file *seq, struct task_str
 	struct fr_slice e = {};
 	fr_slice_fill(&e, task, container, off, end, flags);
 	bpf_seq_write(seq, &e, sizeof(e));
+}
+
+/* The burst of reclaim it is in, or that has not been followed by another. */
+static __always_inline bool fr_reclaim_so_far(struct fr_thread *t, u64 now, struct fr_off *burst)
+{
+	*burst = t->reclaim;
+	u64 since = t->reclaiming;
+	if (!burst->start)
+		return false;
+	if (since && now > since) {
+		burst->spent += now - since;
+		burst->end = now;
+	}
+	return burst->spent >= fr_slice_floor_ns && burst->end > fr_slices_since;
+}
+
+static __always_inline void fr_slice_emit(struct task_struct *task, u64 container, struct fr_off *off)
+{
+	struct fr_slice *e = fr_reserve(sizeof(*e), FR_SLICE);
+	if (!e)
+		return;
+	fr_slice_fill(e, task, container, off, off->end, 0);
+	fr_submit(e);
 }
 
 /* A thread of one connection ends with it, before the next walk. */
@@ -126,15 +233,31 @@ int BPF_PROG(exit_tp, struct task_struct *task)
 		return 0;
 	for (int i = 0; i < FR_SLICES; i++) {
 		struct fr_off off = t->slices[i];
-		if (off.end <= fr_slices_since)
-			continue;
-		struct fr_slice *e = fr_reserve(sizeof(*e), FR_SLICE);
-		if (!e)
-			continue;
-		fr_slice_fill(e, task, t->container, &off, off.end, 0);
-		fr_submit(e);
+		if (off.end > fr_slices_since)
+			fr_slice_emit(task, t->container, &off);
 	}
+	struct fr_off burst;
+	if (fr_reclaim_so_far(t, bpf_ktime_get_ns(), &burst))
+		fr_slice_emit(task, t->container, &burst);
 	return 0;
+}
+
+/* Where in the kernel it is blocked, once a block. Costs nothing until something is slow. */
+static __always_inline void fr_stack_write(struct seq_file *seq, struct task_struct *task, struct fr_thread *t, u64 start,
+					   u64 now)
+{
+	struct fr_stack e = {};
+	if (t->stack_told == start)
+		return;
+	long bytes = bpf_get_task_stack(task, e.frames, sizeof(e.frames), 0);
+	if (bytes <= 0)
+		return;
+	fr_head(&e.h, now, t->container, 0, FR_STACK);
+	e.start = start;
+	e.tid = BPF_CORE_READ(task, pid);
+	e.depth = bytes / sizeof(e.frames[0]);
+	bpf_seq_write(seq, &e, sizeof(e));
+	t->stack_told = start;
 }
 
 /* Every thread that ever handled a turn, with its slices since fr_slices_since and the one it is in. */
@@ -153,8 +276,14 @@ int walk_threads(struct bpf_iter__task *ctx)
 		if (off.end > fr_slices_since)
 			fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
 	}
-	struct fr_off off = t->now;
-	if (off.start && now > off.start && now - off.start >= fr_slice_floor_ns)
-		fr_slice_write(ctx->meta->seq, task, t->container, &off, now, FR_SLICE_OPEN);
+	struct fr_off off;
+	if (fr_reclaim_so_far(t, now, &off))
+		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, FR_SLICE_OPEN);
+	off = t->now;
+	if (!off.start || now <= off.start || now - off.start < fr_slice_floor_ns)
+		return 0;
+	fr_slice_write(ctx->meta->seq, task, t->container, &off, now, FR_SLICE_OPEN);
+	if (!off.woken && off.why != FR_OFF_PREEMPTED && now - off.start >= FR_STACK_FLOOR_NS)
+		fr_stack_write(ctx->meta->seq, task, t, off.start, now);
 	return 0;
 }

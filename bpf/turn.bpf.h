@@ -1,22 +1,31 @@
 /* Probe family: turns. Each hook is a few lines over turn.h; tp_btf first, fentry where a kernel lacks the tracepoint. */
 
-/* Bytes of a segment that were not received before. tcp_rcv_established also sees pure ACKs, and data sent again because
- * our ACK was lost: a request that was answered must not begin another turn. */
-static __always_inline u32 fr_payload(struct sock *sk, struct sk_buff *skb)
+struct fr_segment {
+	u32 bytes;	/* of data not received before */
+	u32 ack;
+};
+
+/* tcp_rcv_established also sees pure ACKs, and data sent again because our ACK was lost: a request that was answered must
+ * not begin another turn. */
+static __always_inline struct fr_segment fr_segment(struct sock *sk, struct sk_buff *skb)
 {
-	u8 head[16]; /* of the TCP header: sequence number at 4, data offset at 12 */
+	struct fr_segment none = {}, found = {};
+	u8 head[16]; /* of the TCP header: sequence number at 4, acknowledgement at 8, data offset at 12 */
 	if (bpf_probe_read_kernel(head, sizeof(head), FR_READ(skb, data)))
-		return 0;
+		return none;
+	found.ack = (u32)head[8] << 24 | (u32)head[9] << 16 | (u32)head[10] << 8 | head[11];
 	u32 header = (head[12] >> 4) * 4, length = FR_READ(skb, len);
 	if (length <= header)
-		return 0;
-	length -= header;
+		return found;
+	found.bytes = length - header;
 	struct tcp_sock *tp = fr_tcp(sk);
 	if (!tp)
-		return length;
+		return found;
 	u32 sequence = (u32)head[4] << 24 | (u32)head[5] << 16 | (u32)head[6] << 8 | head[7];
-	s32 fresh = (s32)(sequence + length - FR_READ(tp, rcv_nxt));
-	return fresh <= 0 ? 0 : (u32)fresh < length ? (u32)fresh : length;
+	s32 fresh = (s32)(sequence + found.bytes - FR_READ(tp, rcv_nxt));
+	if (fresh < (s32)found.bytes)
+		found.bytes = fresh <= 0 ? 0 : fresh;
+	return found;
 }
 
 static __always_inline int fr_on_data(struct sock *sk, struct sk_buff *skb)
@@ -24,9 +33,14 @@ static __always_inline int fr_on_data(struct sock *sk, struct sk_buff *skb)
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
-	u32 bytes = fr_payload(sk, skb);
-	if (bytes)
-		fr_data_arrived(sk, st, bpf_ktime_get_ns(), bytes);
+	struct fr_segment segment = fr_segment(sk, skb);
+	u64 now = 0;
+	if (st->nagle_since || (st->phase == FR_CALL && !st->acked)) {
+		now = bpf_ktime_get_ns();
+		fr_acknowledged(sk, st, now, segment.ack);
+	}
+	if (segment.bytes)
+		fr_data_arrived(sk, st, now ? now : bpf_ktime_get_ns(), segment.bytes);
 	return 0;
 }
 
@@ -159,7 +173,7 @@ static __always_inline int fr_on_sent(struct sock *sk, int bytes)
 {
 	struct fr_sock *st = fr_find(sk);
 	if (st && st->watched)
-		fr_sent(st, bpf_ktime_get_ns(), bytes);
+		fr_sent(sk, st, bpf_ktime_get_ns(), bytes);
 	return 0;
 }
 

@@ -24,6 +24,10 @@ static __always_inline void fr_begin(struct sock *sk, struct fr_sock *st, u64 st
 	st->read_first = st->read_last = st->tx_first = st->tx_last = 0;
 	st->rx_bytes = st->tx_bytes = 0;
 	st->rested = 0;
+	st->acked = st->nagle_since = st->nagle = 0;
+	st->tx_tid = st->rx_late = 0;
+	st->rx_cpu = FR_NO_CPU;
+	st->unaccepted = 0;
 	st->retransmits = 0;
 	st->bursts = 0;
 	st->sequence++;
@@ -53,7 +57,14 @@ static __always_inline void fr_fill(struct fr_turn *e, struct sock *sk, struct f
 	e->sequence = st->sequence;
 	e->retransmits = st->retransmits;
 	e->role = st->role;
-	e->flags = flags | (st->bursts >= 3 ? FR_TURN_STREAM : 0) | (st->sequence == 1 ? FR_TURN_FIRST : 0);
+	e->flags = flags | (st->bursts >= 3 ? FR_TURN_STREAM : 0) | (st->sequence == 1 ? FR_TURN_FIRST : 0) |
+		   (st->unaccepted ? FR_TURN_UNACCEPTED : 0);
+	e->acked = st->acked;
+	e->tx_tid = st->tx_tid;
+	e->nagle_us = st->nagle / 1000;
+	e->rx_late_us = st->rx_late;
+	e->rx_cpu = st->rx_cpu;
+	e->pad = 0;
 	struct tcp_sock *tp = fr_tcp(sk);
 	if (tp) {
 		e->sndbuf_wait = (fr_chrono(tp, FR_CHRONO_SNDBUF) - st->sndbuf_at) * fr_jiffy_ns;
@@ -125,6 +136,49 @@ static __always_inline bool fr_drained(struct sock *sk)
 	return ((u32)bpf_jiffies64() - FR_READ(tp, rcv_tstamp)) * fr_jiffy_ns > FR_REST_NS / 4;
 }
 
+/* The first segment of a turn's request or answer: which softirq brought it, how late, and whether anybody could read. */
+static __always_inline void fr_first_arrived(struct sock *sk, struct fr_sock *st, u64 now)
+{
+	u32 vector = FR_NET_RX;
+	struct fr_softirq_total *t = bpf_map_lookup_elem(&softirqs, &vector);
+	st->rx_first = now;
+	/* From a socket's backlog it comes in its owner's own time. */
+	if (t && t->entered) {
+		u64 due = t->raised && t->raised < t->entered ? t->raised : t->entered;
+		st->rx_late = now > due ? (now - due) / 1000 : 0;
+		st->rx_cpu = bpf_get_smp_processor_id();
+	}
+	st->unaccepted = st->phase == FR_REQUEST && !FR_READ(sk, sk_socket);
+}
+
+/* The peer acknowledged up to `ack`. */
+static __always_inline void fr_acknowledged(struct sock *sk, struct fr_sock *st, u64 now, u32 ack)
+{
+	struct tcp_sock *tp = fr_tcp(sk);
+	if (!tp)
+		return;
+	/* What Nagle's algorithm held back goes out now. */
+	if (st->nagle_since && (s32)(ack - FR_READ(tp, snd_una)) > 0) {
+		st->nagle += now - st->nagle_since;
+		st->nagle_since = 0;
+	}
+	if (st->phase == FR_CALL && !st->acked && (s32)(ack - FR_READ(tp, write_seq)) >= 0)
+		st->acked = now;
+}
+
+/* RFC 896: after a send, less than a segment is left unsent though window and congestion window have room, because
+ * something is in flight (tcp_nagle_check). */
+static __always_inline bool fr_held_by_nagle(struct tcp_sock *tp)
+{
+	u32 unsent = FR_READ(tp, write_seq) - FR_READ(tp, snd_nxt);
+	if (!unsent || unsent >= FR_READ(tp, mss_cache))
+		return false;
+	u8 nonagle = fr_by_address ? BPF_CORE_READ_BITFIELD_PROBED(tp, nonagle) : BPF_CORE_READ_BITFIELD(tp, nonagle);
+	u32 in_flight = FR_READ(tp, packets_out);
+	return !(nonagle & TCP_NAGLE_OFF) && in_flight && in_flight < FR_READ(tp, snd_cwnd) &&
+	       (s32)(FR_READ(tp, snd_una) + FR_READ(tp, snd_wnd) - FR_READ(tp, write_seq)) >= 0;
+}
+
 static __always_inline void fr_data_arrived(struct sock *sk, struct fr_sock *st, u64 now, u32 bytes)
 {
 	switch (st->phase) {
@@ -132,7 +186,7 @@ static __always_inline void fr_data_arrived(struct sock *sk, struct fr_sock *st,
 		if (st->role != FR_SERVED)
 			return; /* a push from the peer: nobody asked, so nobody waits */
 		fr_begin(sk, st, now, FR_REQUEST);
-		st->rx_first = now;
+		fr_first_arrived(sk, st, now);
 		break;
 	case FR_REQUEST:
 		if (st->read_last > st->rx_last && st->bursts < 255)
@@ -149,7 +203,7 @@ static __always_inline void fr_data_arrived(struct sock *sk, struct fr_sock *st,
 		return;
 	case FR_CALL:
 		st->phase = FR_ANSWER;
-		st->rx_first = now;
+		fr_first_arrived(sk, st, now);
 		break;
 	case FR_ANSWER:
 		if (st->read_last > st->rx_last && now - st->read_last > FR_REST_NS)
@@ -225,19 +279,25 @@ static __always_inline void fr_sends(struct sock *sk, struct fr_sock *st, u64 no
 		st->phase = FR_RESPONSE;
 	if (st->phase == FR_IDLE)
 		return; /* a push: an answer nobody asked for */
-	if (!st->tx_first)
+	st->acked = 0;
+	if (!st->tx_first) {
 		st->tx_first = now;
+		st->tx_tid = (u32)bpf_get_current_pid_tgid();
+	}
 	if (!st->sending)
 		st->sending = now;
 }
 
-static __always_inline void fr_sent(struct fr_sock *st, u64 now, int bytes)
+static __always_inline void fr_sent(struct sock *sk, struct fr_sock *st, u64 now, int bytes)
 {
 	st->sending = 0;
 	if (bytes <= 0 || (st->phase != FR_RESPONSE && st->phase != FR_CALL))
 		return;
 	st->tx_last = now;
 	st->tx_bytes += bytes;
+	struct tcp_sock *tp = fr_tcp(sk);
+	if (tp && !st->nagle_since && fr_held_by_nagle(tp))
+		st->nagle_since = now;
 }
 
 /* The connection is ending: what is open ends with it. */

@@ -100,6 +100,7 @@ struct sock {
 	struct sock_common __sk_common;
 	atomic_t sk_drops;
 	u32 sk_max_ack_backlog;
+	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
 	u16 sk_protocol;
 };
@@ -118,6 +119,12 @@ struct tcp_sock {
 	u32 rcv_nxt;
 	u32 write_seq;
 	u32 snd_una;
+	u32 snd_nxt;
+	u32 snd_wnd;
+	u32 snd_cwnd;
+	u32 packets_out;
+	u32 mss_cache;
+	u8 nonagle : 4;
 	u32 rcv_tstamp;
 	u32 srtt_us;
 	u32 total_retrans;
@@ -132,17 +139,28 @@ struct socket {
 	struct sock *sk;
 };
 struct file;
+struct cfs_rq {
+	int throttle_count;
+};
+struct sched_entity {
+	struct cfs_rq *cfs_rq;
+};
 struct task_struct {
 	unsigned int __state;
 	unsigned long jobctl;
 	unsigned in_iowait : 1;
 	unsigned frozen : 1;
+	unsigned in_memstall : 1;
+	bool throttled;
+	struct sched_entity se;
 	int pid;
 	int tgid;
 	char comm[16];
 };
 struct net_device {
 	unsigned int flags;
+	int ifindex;
+	char name[16];
 	possible_net_t nd_net;
 };
 struct sk_buff {
@@ -155,6 +173,13 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
 };
+struct qdisc_skb_head {
+	__u32 qlen;
+};
+struct Qdisc {
+	struct qdisc_skb_head q;
+};
+struct netdev_queue;
 struct msghdr;
 struct page;
 /* What a kprobe's arguments are read from. */

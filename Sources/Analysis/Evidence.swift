@@ -186,6 +186,12 @@ public struct Evidence: Sendable {
     /// What threads that handle turns did off the CPU, where it took longer than a floor; in order of `end`. Complete for
     /// the slow turns: `threadsFollowed` says whether they were looked at.
     public var slices: [Slice] = []
+    /// Where they were blocked in the kernel, of blocks long enough to be seen at a walk.
+    public var stacks: [KernelStack] = []
+    /// Names of the frames of `stacks`, by address in the recording kernel.
+    public var symbols: [UInt64: String] = [:]
+    /// Packets that waited in a device's queue for a millisecond or more.
+    public var queued: [Queued] = []
     public var softirqTotals: [SoftirqTotal] = []
     public var softirqTicks: [SoftirqTick] = []
     public var samples: [ContainerSample] = []
@@ -224,6 +230,6 @@ public struct Evidence: Sendable {
     /// Events in it, sockets' names not counted.
     public var eventCount: Int {
         turns.count + retransmits.count + states.count + resets.count + drops.count + slowSoftirqs.count
-            + slices.count
+            + slices.count + stacks.count + queued.count
     }
 }

@@ -28,6 +28,8 @@ struct EventCollector {
     private var drops: [Drop] = []
     private var softirqs: [SlowSoftirq] = []
     private var slices: [SliceKey: Slice] = [:]
+    private var stacks: [KernelStack] = []
+    private var queued: [Queued] = []
     private var sockets: [SocketID: SocketInfo] = [:]
 
     init(from: Instant, to: Instant) {
@@ -62,6 +64,8 @@ struct EventCollector {
         case .drop: for raw in Records<fr_drop>(bytes, count) where holds(raw.h) { drops.append(Drop(raw)) }
         case .softirq:
             for raw in Records<fr_softirq>(bytes, count) where holds(raw.h) { softirqs.append(SlowSoftirq(raw)) }
+        case .queued: for raw in Records<fr_queued>(bytes, count) where holds(raw.h) { queued.append(Queued(raw)) }
+        case .stack: for raw in Records<fr_stack>(bytes, count) where holds(raw.h) { stacks.append(KernelStack(raw)) }
         case .slice:
             // Told again at each walk while it lasts: the longest is the whole.
             for raw in Records<fr_slice>(bytes, count) where raw.h.ts >= from && raw.start <= to {
@@ -96,6 +100,8 @@ struct EventCollector {
         evidence.drops = Self.inOrder(drops) { $0.at }
         evidence.slowSoftirqs = Self.inOrder(softirqs) { $0.at }
         evidence.slices = slices.values.sorted { ($0.end, $0.tid, $0.start) < ($1.end, $1.tid, $1.start) }
+        evidence.stacks = Self.inOrder(stacks) { $0.at }
+        evidence.queued = Self.inOrder(queued) { $0.at }
         evidence.sockets.merge(sockets) { named, _ in named }
     }
 

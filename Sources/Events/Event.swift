@@ -11,6 +11,8 @@ public enum EventKind: UInt16, Sendable, CaseIterable {
     case drop = 7
     case softirq = 8
     case slice = 9
+    case queued = 10
+    case stack = 11
 
     public var name: String {
         switch self {
@@ -23,6 +25,8 @@ public enum EventKind: UInt16, Sendable, CaseIterable {
         case .drop: "drop"
         case .softirq: "softirq"
         case .slice: "slice"
+        case .queued: "queued"
+        case .stack: "stack"
         }
     }
 
@@ -37,6 +41,8 @@ public enum EventKind: UInt16, Sendable, CaseIterable {
         case .drop: MemoryLayout<fr_drop>.size
         case .softirq: MemoryLayout<fr_softirq>.size
         case .slice: MemoryLayout<fr_slice>.size
+        case .queued: MemoryLayout<fr_queued>.size
+        case .stack: MemoryLayout<fr_stack>.size
         }
     }
 }
@@ -68,6 +74,8 @@ public enum Event: Sendable {
     case drop(Drop)
     case softirq(SlowSoftirq)
     case slice(Slice)
+    case queued(Queued)
+    case stack(KernelStack)
 
     /// Decodes one ring record. Errors: see `RecordError`.
     public init(_ record: UnsafeRawBufferPointer) throws(RecordError) {
@@ -80,6 +88,8 @@ public enum Event: Sendable {
         case .drop: self = .drop(Drop(record.loadUnaligned(as: fr_drop.self)))
         case .softirq: self = .softirq(SlowSoftirq(record.loadUnaligned(as: fr_softirq.self)))
         case .slice: self = .slice(Slice(record.loadUnaligned(as: fr_slice.self)))
+        case .queued: self = .queued(Queued(record.loadUnaligned(as: fr_queued.self)))
+        case .stack: self = .stack(KernelStack(record.loadUnaligned(as: fr_stack.self)))
         }
     }
 
@@ -94,6 +104,8 @@ public enum Event: Sendable {
         case .drop(let drop): drop.at
         case .softirq(let softirq): softirq.at
         case .slice(let slice): slice.end
+        case .queued(let queued): queued.at
+        case .stack(let stack): stack.at
         }
     }
 }

@@ -16,6 +16,8 @@ public struct Slice: Sendable, Equatable {
         case stopped = 5
         /// By the cgroup freezer.
         case frozen = 6
+        /// Freeing memory for itself, or made to wait for that (`mm_vmscan_*_reclaim_begin`, `psi_memstall_enter`).
+        case reclaim = 7
     }
 
     public var container: ContainerKey
@@ -30,6 +32,12 @@ public struct Slice: Sendable, Equatable {
     public var syscall: UInt32?
     /// Still off the CPU at `end`.
     public var isOpen: Bool
+    /// When it could run, it waited for its cgroup's quota.
+    public var isThrottled = false
+    /// Part of a reclaim that has a slice of its own.
+    public var isWithinReclaim = false
+    /// A burst of reclaims: ns of it between `start` and `end`, on and off the CPU; 0: not such a burst.
+    public var spent: UInt64 = 0
 
     public init(
         container: ContainerKey, tid: UInt32, pid: UInt32, start: Instant, woken: Instant?, end: Instant, why: Why,
@@ -52,6 +60,9 @@ public struct Slice: Sendable, Equatable {
             woken: raw.woken == 0 ? nil : raw.woken, end: raw.h.ts, why: Why(rawValue: raw.why) ?? .other,
             syscall: raw.syscall == FR_NO_SYSCALL ? nil : raw.syscall,
             isOpen: raw.flags & UInt8(FR_SLICE_OPEN.rawValue) != 0)
+        isThrottled = raw.flags & UInt8(FR_SLICE_THROTTLED.rawValue) != 0
+        isWithinReclaim = raw.flags & UInt8(FR_SLICE_WITHIN.rawValue) != 0
+        spent = raw.spent
     }
 
     /// Off the CPU and not able to run; empty when preempted.

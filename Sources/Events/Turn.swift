@@ -23,6 +23,8 @@ public struct Turn: Sendable, Equatable {
         public static let first = Flags(rawValue: UInt8(FR_TURN_FIRST.rawValue))
         /// Not an exchange but the handshake, when it is slow; aborted: it failed.
         public static let connecting = Flags(rawValue: UInt8(FR_TURN_CONNECT.rawValue))
+        /// Its first byte came before the application had accepted the connection.
+        public static let unaccepted = Flags(rawValue: UInt8(FR_TURN_UNACCEPTED.rawValue))
     }
 
     public var container: ContainerKey
@@ -51,6 +53,19 @@ public struct Turn: Sendable, Equatable {
     public var sequence: UInt32
     /// Sent again by this end within the turn.
     public var retransmits: UInt16
+    /// Called: when the peer's TCP had acknowledged the whole request; `nil`: not known, or not yet.
+    public var acknowledged: Instant?
+    /// Thread that sent the first byte; 0: none did.
+    public var sender: UInt32 = 0
+    /// ns a small segment was held back until what was sent before it was acknowledged (Nagle's algorithm, RFC 896).
+    public var nagle: UInt64 = 0
+    /// How long the softirq that brought the first segment had been due, ns, and the CPU it ran on.
+    public var arrival: (late: UInt64, cpu: UInt16)? {
+        get { arrivalCPU.map { (arrivalLate, $0) } }
+        set { (arrivalLate, arrivalCPU) = newValue.map { ($0.late, $0.cpu) } ?? (0, nil) }
+    }
+    private var arrivalLate: UInt64 = 0
+    private var arrivalCPU: UInt16?
 
     /// ns from start to end; 0 when a clock anomaly would make it negative.
     public var total: UInt64 { end > start ? end - start : 0 }
@@ -98,5 +113,9 @@ public struct Turn: Sendable, Equatable {
             receivedBytes: raw.rx_bytes, sentBytes: raw.tx_bytes, sendBufferWait: raw.sndbuf_wait,
             receiverWindowWait: raw.rwnd_wait, tid: raw.tid, smoothedRTT: raw.srtt_us, sequence: raw.sequence,
             retransmits: raw.retransmits)
+        acknowledged = stamp(raw.acked)
+        sender = raw.tx_tid
+        nagle = UInt64(raw.nagle_us) * 1000
+        if raw.rx_cpu != FR_NO_CPU { arrival = (UInt64(raw.rx_late_us) * 1000, raw.rx_cpu) }
     }
 }

@@ -117,6 +117,20 @@ public struct Hook: Sendable {
             "wakeup", without: "how long a woken thread waited for a CPU", tracepoint("wakeup_tp", "sched_wakeup")),
         Hook("exit", without: "what threads did that ended at once", tracepoint("exit_tp", "sched_process_exit")),
         Hook(
+            "memcg-reclaim-begin", without: "reclaim within a container's memory limit",
+            tracepoint("memcg_reclaim_begin_tp", "mm_vmscan_memcg_reclaim_begin")),
+        Hook(
+            "memcg-reclaim-end", without: "reclaim within a container's memory limit",
+            tracepoint("memcg_reclaim_end_tp", "mm_vmscan_memcg_reclaim_end")),
+        Hook(
+            "reclaim-begin", without: "reclaim when the host has no memory left",
+            tracepoint("direct_reclaim_begin_tp", "mm_vmscan_direct_reclaim_begin")),
+        Hook(
+            "reclaim-end", without: "reclaim when the host has no memory left",
+            tracepoint("direct_reclaim_end_tp", "mm_vmscan_direct_reclaim_end")),
+        Hook("enqueue", without: "waits in queueing disciplines", tracepoint("enqueue_tp", "qdisc_enqueue")),
+        Hook("dequeue", without: "waits in queueing disciplines", tracepoint("dequeue_tp", "qdisc_dequeue")),
+        Hook(
             "walk-threads", without: "what threads did while a request waited for them",
             iterator("walk_threads", "bpf_iter_task")),
         Hook(

@@ -24,15 +24,17 @@ extension Probes {
         calibrateJiffies()
     }
 
-    /// What followed threads did off the CPU that ended after `since`, and what they are in now.
-    public func walkThreads(since: Instant, _ body: (fr_slice) -> Void) throws(KernelError) {
-        let size = MemoryLayout<fr_slice>.size
+    /// What followed threads did off the CPU that ended after `since`, and what they are in now: records of slices and
+    /// stacks.
+    public func walkThreads(since: Instant, _ body: (UnsafeRawBufferPointer, EventKind) -> Void) throws(KernelError) {
         globals.set("fr_slices_since", since)
         try run(iterator: "walk-threads") { bytes in
             var offset = 0
-            while offset + size <= bytes.count {
-                body(bytes.loadUnaligned(fromByteOffset: offset, as: fr_slice.self))
-                offset += size
+            while offset + MemoryLayout<fr_header>.size <= bytes.count {
+                let header = bytes.loadUnaligned(fromByteOffset: offset, as: fr_header.self)
+                guard let kind = EventKind(rawValue: header.kind), offset + kind.size <= bytes.count else { return }
+                body(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + kind.size]), kind)
+                offset += kind.size
             }
         }
     }

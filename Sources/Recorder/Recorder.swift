@@ -157,7 +157,7 @@ public final class Recorder {
                 registry.closed(header.socket, at: header.ts)
                 trigger.closed(header.socket)
             }
-        case .open, .retransmit, .reset, .drop, .softirq, .slice: break
+        case .open, .retransmit, .reset, .drop, .softirq, .slice, .queued, .stack: break
         }
         window.append(record, kind: kind, container: header.cgroup)
     }
@@ -210,8 +210,8 @@ public final class Recorder {
 
     /// Threads keep their last slices; they are fetched while something is slow, before newer ones take their place.
     private func followThreads(_ now: Instant) throws {
-        try probes.walkThreads(since: slicesSince) { raw in
-            withUnsafeBytes(of: raw) { window.append($0, kind: .slice, container: raw.h.cgroup) }
+        try probes.walkThreads(since: slicesSince) { record, kind in
+            window.append(record, kind: kind, container: record.loadUnaligned(as: fr_header.self).cgroup)
         }
         slicesSince = now
     }

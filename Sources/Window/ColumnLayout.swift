@@ -38,6 +38,8 @@ struct ColumnLayout: Sendable {
         case .drop: drop
         case .softirq: softirq
         case .slice: slice
+        case .queued: queued
+        case .stack: stack
         }
     }
 
@@ -86,6 +88,10 @@ struct ColumnLayout: Sendable {
                 field(\fr_turn.sndbuf_wait, .socketDelta), field(\fr_turn.rwnd_wait, .socketDelta),
                 field(\fr_turn.tid, .socketDelta), field(\fr_turn.srtt_us, .socketDelta),
                 field(\fr_turn.sequence, .socketDelta), field(\fr_turn.retransmits, .socketDelta),
+                // Called: an answer carries the acknowledgement more often than not.
+                field(\fr_turn.acked, .since(served: end, called: receivedFirst)),
+                field(\fr_turn.tx_tid, .socketDelta), field(\fr_turn.nagle_us, .delta),
+                field(\fr_turn.rx_late_us, .delta), field(\fr_turn.rx_cpu, .socketDelta), field(\fr_turn.pad, .delta),
             ], role: offset(\fr_turn.role), start: start)
     }()
 
@@ -128,7 +134,22 @@ struct ColumnLayout: Sendable {
         fields: header + [
             field(\fr_slice.start, .delta), field(\fr_slice.woken, .delta), field(\fr_slice.tid, .delta),
             field(\fr_slice.pid, .delta), field(\fr_slice.syscall, .delta), field(\fr_slice.why, .delta),
-            field(\fr_slice.flags, .delta), field(\fr_slice.pad, .bytes),
+            field(\fr_slice.flags, .delta), field(\fr_slice.pad, .bytes), field(\fr_slice.spent, .delta),
+        ])
+
+    private static let queued = ColumnLayout(
+        fields: header + [
+            field(\fr_queued.waited, .delta), field(\fr_queued.netns, .delta), field(\fr_queued.ifindex, .delta),
+            field(\fr_queued.count, .delta), field(\fr_queued.backlog, .delta), field(\fr_queued.family, .delta),
+            field(\fr_queued.source_port, .delta), field(\fr_queued.destination_port, .delta),
+            field(\fr_queued.pad, .bytes), field(\fr_queued.source, .bytes), field(\fr_queued.destination, .bytes),
+            field(\fr_queued.device, .bytes),
+        ])
+
+    private static let stack = ColumnLayout(
+        fields: header + [
+            field(\fr_stack.start, .delta), field(\fr_stack.tid, .delta), field(\fr_stack.depth, .delta),
+            field(\fr_stack.frames, .bytes),
         ])
 
     private static let softirq = ColumnLayout(

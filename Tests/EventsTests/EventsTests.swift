@@ -46,7 +46,7 @@ import Testing
     @Test func kindsMatchTheHeader() {
         #expect(EventKind.turn.rawValue == UInt16(FR_TURN.rawValue))
         #expect(EventKind.softirq.rawValue == UInt16(FR_SOFTIRQ.rawValue))
-        #expect(EventKind.turn.size == 136)
+        #expect(EventKind.turn.size == 160)
     }
 
     @Test func absentStampsAreNil() {

@@ -152,7 +152,7 @@ import Testing
         #expect(decode(rawLength: .max) == .tooLarge(count: 1, rawLength: .max))
         #expect(decode(codec: 9) == .unknownCodec(9))
         #expect(decode(bytes: []) == .decompression)
-        #expect(decode(codec: 0, rawLength: 1) == .length(expected: 136, found: 1))
+        #expect(decode(codec: 0, rawLength: 1) == .length(expected: 160, found: 1))
         // Eight bytes as one LZ4 literal run are too few for a turn's columns.
         #expect(decode(bytes: [0x80] + [UInt8](repeating: 0, count: 8)) == .truncated)
         #expect(decode(bytes: [0x80, 3] + [UInt8](repeating: 0, count: 7)) == .unknownColumn(3))
