@@ -162,6 +162,12 @@ CREATE TABLE drop_reason (
     name   TEXT NOT NULL
 ) STRICT;
 
+-- Names of the kernel functions that stacks (kind 11) refer to, on the recording kernel.
+CREATE TABLE symbol (
+    address INTEGER PRIMARY KEY,
+    name    TEXT NOT NULL
+) STRICT;
+
 -- The turns over the threshold, and the one the verdict is about, as plain rows. They are in the blocks too.
 CREATE TABLE turn_slow (
     position            INTEGER PRIMARY KEY, -- from 1, slowest first
@@ -171,7 +177,7 @@ CREATE TABLE turn_slow (
     socket              INTEGER NOT NULL,
     sequence            INTEGER NOT NULL, -- number of the turn on its socket, from 1
     role                INTEGER NOT NULL, -- as in socket
-    flags               INTEGER NOT NULL, -- 1 open, 2 stream, 4 aborted, 8 unread, 16 sending, 32 first, 64 connecting
+    flags               INTEGER NOT NULL, -- 1 open, 2 stream, 4 aborted, 8 unread, 16 sending, 32 first, 64 connecting, 128 not accepted yet
     cpu                 INTEGER NOT NULL,
     tid                 INTEGER NOT NULL,
     start_ns            INTEGER NOT NULL,
@@ -193,7 +199,8 @@ CREATE TABLE turn_slow (
 ) STRICT;
 
 -- All events, compressed. data holds `count` records of one kind, and nothing else in this file repeats them.
--- kind: 1 socket, 2 turn, 3 open turn, 4 retransmit, 5 state, 6 reset, 7 drop, 8 softirq.
+-- kind: 1 socket, 2 turn, 3 open turn, 4 retransmit, 5 state, 6 reset, 7 drop, 8 softirq, 9 slice of a thread, 10 packet
+-- queued, 11 kernel stack.
 CREATE TABLE block (
     id         INTEGER PRIMARY KEY,
     kind       INTEGER NOT NULL,

@@ -5,8 +5,12 @@ public func analyze(_ evidence: Evidence) -> Incident {
     let threshold = evidence.triggers.map(\.threshold).filter { $0 > 0 }.min() ?? 0
     let turns = settled(evidence.turns)
     let slow = slowTurns(turns, evidence.triggers, threshold)
-    let focus = focusTurn(slow, evidence) ?? (evidence.triggers.isEmpty ? nil : turns.max { $0.total < $1.total })
-    let waterfall = focus.map(Waterfall.init)
+    var settledEvidence = evidence
+    settledEvidence.turns = turns
+    let worst = worstTurn(slow, evidence) ?? (evidence.triggers.isEmpty ? nil : turns.max { $0.total < $1.total })
+    let scene = Scene(settledEvidence, around: worst)
+    let focus = worst.map { victim(of: $0, slow, scene) ?? $0 }
+    let waterfall = focus.map { Waterfall($0, answer: scene.answer(to: $0)) }
     let lost = evidence.gaps.reduce(0) { saturating($0, $1.lost) }
     let container = focus?.container ?? evidence.triggers.first?.container ?? 0
     let name =
@@ -17,10 +21,12 @@ public func analyze(_ evidence: Evidence) -> Incident {
         id: evidence.id, startedAt: evidence.wall(focus?.start ?? evidence.triggers.first?.at ?? evidence.from),
         endedAt: evidence.wall(slow.map(\.end).max() ?? focus?.end ?? evidence.to), container: name,
         peak: focus?.total ?? 0, threshold: threshold, slowTurns: slow.count, trigger: kinds.first ?? .manual,
-        verdict: verdict(focus, evidence), events: evidence.eventCount, lost: lost)
+        verdict: focus.map { verdict(Case($0, scene)) } ?? noTurn, events: evidence.eventCount, lost: lost)
     return Incident(
         summary: summary, turn: focus, stages: waterfall?.stages ?? [], unexplained: waterfall?.unexplained ?? 0,
-        slow: slow, baseline: focus.flatMap { baseline(of: $0, evidence) }, sockets: socketRows(evidence, turns),
+        calls: focus.map { callFacts(of: $0, scene) } ?? [],
+        threads: focus.map { threadStages(of: Case($0, scene)) } ?? [], slow: slow,
+        baseline: focus.flatMap { baseline(of: $0, evidence) }, sockets: socketRows(evidence, turns),
         evidence: evidence)
 }
 
@@ -49,7 +55,7 @@ private func slowTurns(_ turns: [Turn], _ triggers: [TriggerFact], _ lowest: UIn
 
 /// The slowest turn that fired; but a served one at least half as slow, because the cause is where the work is, not where
 /// it is awaited. Turns that did not fire come after: a container next door may have its long polls.
-private func focusTurn(_ slow: [Turn], _ evidence: Evidence) -> Turn? {
+private func worstTurn(_ slow: [Turn], _ evidence: Evidence) -> Turn? {
     let triggers = Dictionary(grouping: evidence.triggers.filter { $0.kind != .manual }, by: \.socket)
     let fired = slow.filter { turn in
         triggers[turn.socket]?.contains { turn.start <= $0.at && $0.at <= turn.end } ?? false
@@ -59,33 +65,44 @@ private func focusTurn(_ slow: [Turn], _ evidence: Evidence) -> Turn? {
     return candidates.first { $0.role == .served && $0.total >= slowest.total / 2 } ?? slowest
 }
 
-/// The other end of a connection on this host: its sequence numbers at ESTABLISHED are the mirror image, whatever NAT
-/// did to the addresses; without them, its addresses are.
-func mirror(of id: SocketID, _ evidence: Evidence) -> SocketInfo? {
-    guard let mine = evidence.sockets[id] else { return nil }
-    let others = evidence.sockets.values.filter { other in
-        guard other.id != id else { return false }
-        if let a = mine.sequence, let b = other.sequence { return a.sent == b.received && a.received == b.sent }
-        return other.local == mine.remote && other.remote == mine.local
+/// Who waited behind this turn on its own thread. When there are such, they are what the incident is about: their
+/// verdict names this turn as the one that held them up, and goes on with its cause.
+private func victim(of worst: Turn, _ slow: [Turn], _ scene: Scene) -> Turn? {
+    guard worst.role == .served, worst.tid != 0, let from = worst.readFirst else { return nil }
+    let handling = from..<max(from, worst.sentLast ?? worst.end)
+    return slow.first { other in
+        guard other.role == .served, other.container == worst.container, !scene.isSame(other, worst),
+            (other.tid != 0 ? other.tid : Rules.lastReader(Case(other, scene))) == worst.tid
+        else { return false }
+        let queue = other.start..<max(other.start, other.readFirst ?? other.end)
+        return queue.clamped(to: handling).length >= max(other.total, 1) / 2
     }
-    // Two that match can't be told apart (an address in two network namespaces): then neither is claimed.
-    let exact = others.filter { $0.sequence != nil && mine.sequence != nil }
-    let candidates = exact.isEmpty ? others : exact
-    return candidates.count == 1 ? candidates.first : nil
 }
 
-private func verdict(_ focus: Turn?, _ evidence: Evidence) -> Verdict {
-    guard let focus else {
-        return Verdict(
-            layer: "unknown", cause: "unknown", summary: "no turn to explain", share: 0, confidence: .low, evidence: [])
-    }
-    let it = Case(focus, evidence)
+/// The longest calls of a turn, each with a verdict of its own.
+private func callFacts(of turn: Turn, _ scene: Scene) -> [CallFact] {
+    scene.calls(of: turn).turns.sorted { ($1.total, $0.start) < ($0.total, $1.start) }.prefix(20)
+        .sorted { $0.start < $1.start }
+        .map { call in
+            CallFact(
+                turn: call, container: scene.mirror(of: call.socket)?.container,
+                verdict: verdict(Case(call, scene, depth: 1)))
+        }
+}
+
+private let noTurn = Verdict(
+    layer: "unknown", cause: "unknown", summary: "no turn to explain", share: 0, confidence: .low, evidence: [])
+
+private func verdict(_ it: Case) -> Verdict {
+    let focus = it.turn
+    let evidence = it.evidence
     let rulings = Rules.rulings(it)
     guard let best = rulings.first, best.finding.explained >= it.total / 4 else {
         return Verdict(
             layer: "unknown", cause: "unknown",
             summary: "no stage explains \(milliseconds(it.total)): not enough evidence",
-            share: 0, confidence: .low, evidence: rulings.flatMap(\.finding.evidence))
+            share: 0, confidence: .low, evidence: rulings.flatMap(\.finding.evidence),
+            chain: [Rules.link(it, nil)])
     }
     let share = min(1, Double(best.finding.explained) / Double(it.total))
     var notes = best.finding.evidence
@@ -97,9 +114,12 @@ private func verdict(_ focus: Turn?, _ evidence: Evidence) -> Verdict {
     for other in rulings.dropFirst() where other.rule.cause != "unknown" && other.finding.explained >= it.total / 10 {
         notes.append("also \(other.rule.cause): \(other.finding.summary)")
     }
+    let chain = Rules.chain(it, best)
+    for link in chain.dropFirst() { notes.append("→ \(it.name(link.container)): \(link.cause): \(link.summary)") }
     return Verdict(
         layer: best.rule.layer, cause: best.rule.cause, summary: oneLine(best.finding.summary), share: share,
-        confidence: confidence(best, share, incomplete: !missing.isEmpty), evidence: notes)
+        confidence: confidence(best, share, incomplete: !missing.isEmpty), evidence: notes,
+        chain: chain)
 }
 
 /// High only when the evidence is certain, complete, and explains nearly all.

@@ -2,11 +2,6 @@ import Events
 
 /// What happened in the container, or in one it waited for.
 extension Rules {
-    /// Stages in which this end's own threads have to do something.
-    private static let own: Set<String> = [
-        "receive-queue", "request-read", "application", "response", "response-read", "request-send",
-    ]
-
     static func frozen(_ it: Case) -> Finding? {
         let unread: Set<String> = ["receive-queue"]
         let samples = it.evidence.samples
@@ -15,9 +10,12 @@ extension Rules {
                 $0 + Intervals.frozen(samples, container: it.turn.container, in: $1, unread: unread)
             }
         }
-        let time = frozen(unread, unread: true) + frozen(own.subtracting(unread), unread: false)
+        let sampled = frozen(unread, unread: true) + frozen(own.subtracting(unread), unread: false)
         // Not the cgroup's: then perhaps a signal.
-        guard time > 0 else { return stopped(it) }
+        guard sampled > 0 else { return stopped(it) }
+        // The thread's own slices tell to the microsecond what the samples tell to their distance.
+        let thread = ThreadTime(reader(it), in: it.ranges(own), it.evidence).frozen
+        let time = thread > 0 ? thread : sampled
         let place = it.waterfall.longest?.name == "receive-queue" ? " while the request waited unread" : ""
         return Finding(
             explained: time, summary: "paused for \(it.part(time))\(place)",
@@ -28,22 +26,28 @@ extension Rules {
     }
 
     static func throttled(_ it: Case) -> Finding? {
-        let time = it.ranges(own).reduce(0) {
+        let sampled = it.ranges(own).reduce(0) {
             $0 + Intervals.throttled(it.evidence.samples, container: it.turn.container, in: $1)
         }
+        let thread = ThreadTime(reader(it), in: it.ranges(own), it.evidence)
+        // The cgroup's counter moves when any of its CPUs is held back; the thread's own slices say whether this one was.
+        let known = it.evidence.threadsFollowed && thread.tid != 0 && (thread.throttled > 0 || sampled == 0)
+        let time = known ? thread.throttled : sampled
         guard time > 0 else { return nil }
+        var evidence = [
+            "cpu.stat of \(it.name(it.turn.container)): throttled for about \(milliseconds(sampled)) meanwhile"
+        ]
+        if known { evidence.append(thread.sentence) }
         return Finding(
-            explained: time, summary: "CPU quota: throttled for \(it.part(time))",
-            evidence: ["cpu.stat of \(it.name(it.turn.container)): throttled about \(milliseconds(time)) of the turn"])
+            explained: time, summary: "CPU quota: throttled for \(it.part(time))", evidence: evidence)
     }
 
     /// The thread that read this request was handling others while it waited.
     static func busyReader(_ it: Case) -> Finding? {
         guard it.turn.role == .served, let queue = it.ranges(["receive-queue"]).first else { return nil }
-        // Nobody has read an unread request: its connection's last reader will.
-        let reader = it.turn.tid != 0 ? it.turn.tid : lastReader(it)
+        let reader = reader(it)
         guard reader != 0 else { return nil }
-        let handled = it.evidence.turns.compactMap { other -> (turn: Turn, span: Range<Instant>)? in
+        let handled = it.scene.near.compactMap { other -> (turn: Turn, span: Range<Instant>)? in
             guard other.tid == reader, other.role == .served, other.container == it.turn.container,
                 other.socket != it.turn.socket, let from = other.readFirst,
                 let to = other.sentLast ?? (other.isOpen ? other.end : nil), to > from
@@ -61,58 +65,15 @@ extension Rules {
             evidence: [
                 "the same thread handled \(handled.count) other turns while this one was queued, the longest of "
                     + milliseconds(worst.total)
-            ], certain: it.turn.tid != 0)
+            ], certain: it.turn.tid != 0 || it.turn.isOpen, next: worst)
     }
+
+    /// The thread this end's turn needs. Nobody has read an unread request: its connection's last reader will.
+    static func reader(_ it: Case) -> UInt32 { it.turn.tid != 0 ? it.turn.tid : lastReader(it) }
 
     static func lastReader(_ it: Case) -> UInt32 {
         it.evidence.turns.filter { $0.socket == it.turn.socket && $0.tid != 0 && $0.sequence < it.turn.sequence }
             .max { $0.sequence < $1.sequence }?.tid ?? 0
-    }
-
-    /// The other end of the call is on this host and was slow itself; or the thread that served was waiting for a call.
-    static func downstream(_ it: Case) -> Finding? {
-        // A chain longer than this is a loop in the evidence.
-        guard it.depth < 8 else { return nil }
-        return it.turn.role == .called ? watchedPeer(it) : nestedCalls(it)
-    }
-
-    private static func watchedPeer(_ it: Case) -> Finding? {
-        guard let mirror = it.mirror else { return nil }
-        let served = it.evidence.turns.filter {
-            $0.socket == mirror.id && $0.role == .served && $0.end > it.turn.start && $0.start < it.turn.end
-        }.max { ($0.total, $1.start) < ($1.total, $0.start) }
-        guard let served else { return nil }
-        let time = it.overlap([served.start..<max(served.start, served.end)], ["waiting-for-peer"])
-        guard time > 0 else { return nil }
-        return Finding(
-            explained: time, summary: "waited \(it.part(time)) for \(it.name(mirror.container))",
-            evidence: ["the other end's own turn took \(milliseconds(served.total))"] + chain(served, it))
-    }
-
-    private static func nestedCalls(_ it: Case) -> Finding? {
-        guard it.turn.role == .served, it.turn.tid != 0, it.waterfall["application"] > 0 else { return nil }
-        let sameThread = it.evidence.turns.filter { $0.tid == it.turn.tid && $0.container == it.turn.container }
-        // With several turns in hand the thread could have called for any of them: then none is claimed.
-        let inHand = sameThread.filter {
-            $0.role == .served && $0.start < it.turn.end && $0.end > it.turn.start
-                && ($0.socket, $0.sequence) != (it.turn.socket, it.turn.sequence)
-        }
-        guard inHand.isEmpty else { return nil }
-        let calls = sameThread.filter { $0.role == .called && $0.start >= it.turn.start && $0.start < it.turn.end }
-        let time = it.overlap(calls.map { $0.start..<max($0.start, $0.end) }, ["application"])
-        guard time > 0, let longest = calls.max(by: { $0.total < $1.total }) else { return nil }
-        let other = mirror(of: longest.socket, it.evidence).map { it.name($0.container) }
-        let whom = other ?? it.evidence.sockets[longest.socket]?.remote.description ?? "another service"
-        return Finding(
-            explained: time, summary: "waited \(it.part(time)) for \(whom)",
-            evidence: ["thread \(it.turn.tid) made \(calls.count) calls in this turn"] + chain(longest, it))
-    }
-
-    /// What the turn waited for says of itself.
-    private static func chain(_ next: Turn, _ it: Case) -> [String] {
-        guard let best = rulings(Case(next, it.evidence, depth: it.depth + 1)).first else { return [] }
-        let indirect = best.rule.cause == "downstream.slow" ? best.finding.evidence.filter { $0.hasPrefix("→ ") } : []
-        return ["→ \(it.name(next.container)): \(best.rule.cause): \(best.finding.summary)"] + indirect
     }
 
     /// No thread evidence: where, not why.

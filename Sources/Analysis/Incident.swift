@@ -14,9 +14,12 @@ public struct Verdict: Sendable, Equatable, Codable {
     public var share: Double
     public var confidence: Confidence
     public var evidence: [String]
+    /// From this turn to the one that says why: who waited for whom. Empty in a listing.
+    public var chain: [ChainLink]
 
     public init(
-        layer: String, cause: String, summary: String, share: Double, confidence: Confidence, evidence: [String]
+        layer: String, cause: String, summary: String, share: Double, confidence: Confidence, evidence: [String],
+        chain: [ChainLink] = []
     ) {
         self.layer = layer
         self.cause = cause
@@ -24,6 +27,41 @@ public struct Verdict: Sendable, Equatable, Codable {
         self.share = share
         self.confidence = confidence
         self.evidence = evidence
+        self.chain = chain
+    }
+}
+
+/// One turn on the way from the slow turn to its cause.
+public struct ChainLink: Sendable, Equatable, Codable {
+    public var container: ContainerKey
+    /// From the closed list.
+    public var cause: String
+    public var summary: String
+    /// ns, the turn's.
+    public var total: UInt64
+    /// Part of the turn's total the cause explains, 0…1.
+    public var share: Double
+
+    public init(container: ContainerKey, cause: String, summary: String, total: UInt64, share: Double) {
+        self.container = container
+        self.cause = cause
+        self.summary = summary
+        self.total = total
+        self.share = share
+    }
+}
+
+/// A call the slow turn made.
+public struct CallFact: Sendable, Equatable {
+    public var turn: Turn
+    /// Who was called, when that end was recorded too.
+    public var container: ContainerKey?
+    public var verdict: Verdict
+
+    public init(turn: Turn, container: ContainerKey?, verdict: Verdict) {
+        self.turn = turn
+        self.container = container
+        self.verdict = verdict
     }
 }
 
@@ -107,6 +145,10 @@ public struct Incident: Sendable {
     /// They and `unexplained` sum to the turn's total.
     public var stages: [Stage]
     public var unexplained: UInt64
+    /// What the turn waited for on other sockets, in order of start; the longest 20.
+    public var calls: [CallFact]
+    /// What its thread did, stage by stage.
+    public var threads: [ThreadStage]
     /// Turns over the threshold, slowest first.
     public var slow: [Turn]
     public var baseline: Baseline?
@@ -115,13 +157,16 @@ public struct Incident: Sendable {
     public var evidence: Evidence
 
     public init(
-        summary: IncidentSummary, turn: Turn?, stages: [Stage], unexplained: UInt64, slow: [Turn],
+        summary: IncidentSummary, turn: Turn?, stages: [Stage], unexplained: UInt64, calls: [CallFact] = [],
+        threads: [ThreadStage] = [], slow: [Turn],
         baseline: Baseline?, sockets: [SocketRow], evidence: Evidence
     ) {
         self.summary = summary
         self.turn = turn
         self.stages = stages
         self.unexplained = unexplained
+        self.calls = calls
+        self.threads = threads
         self.slow = slow
         self.baseline = baseline
         self.sockets = sockets

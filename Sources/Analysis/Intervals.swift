@@ -18,6 +18,18 @@ enum Intervals {
         return merged
     }
 
+    /// What of `range` lies in none of `holes`.
+    static func subtract(_ holes: [Range<Instant>], from range: Range<Instant>) -> [Range<Instant>] {
+        var rest: [Range<Instant>] = []
+        var at = range.lowerBound
+        for hole in union(holes.map { $0.clamped(to: range) }) {
+            if hole.lowerBound > at { rest.append(at..<hole.lowerBound) }
+            at = max(at, hole.upperBound)
+        }
+        if at < range.upperBound { rest.append(at..<range.upperBound) }
+        return rest
+    }
+
     /// ns of `wait` in which the container was frozen. `wait` must be one uninterrupted wait of its threads.
     ///
     /// Between two frozen samples close together it was frozen. The change itself lies anywhere between two samples; but

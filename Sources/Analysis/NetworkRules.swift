@@ -4,7 +4,7 @@ import Events
 extension Rules {
     static func connecting(_ it: Case) -> Finding? {
         let time = it.waterfall["connect"]
-        guard time > 0 else { return nil }
+        guard time > 0 else { return noPort(it) }
         let again = it.evidence.retransmits.filter {
             $0.socket == it.turn.socket && $0.kind == .syn && it.span.contains($0.at)
         }.count
@@ -13,14 +13,38 @@ extension Rules {
             evidence: ["the handshake was not finished; \(again) SYN retransmits"], certain: again > 0)
     }
 
-    /// Stages in which a lost segment of the turn holds up its end. In the application's own, it can't.
-    private static func exposed(_ role: Role) -> Set<String> {
-        role == .served
-            ? ["request-transfer", "request-read", "response", "send-buffer", "peer-window"]
-            : ["request-send", "send-buffer", "peer-window", "waiting-for-peer", "response-read"]
+    /// Connects that failed before a SYN was sent, for want of a local port (`inet_hash_connect`: EADDRNOTAVAIL), while the
+    /// request was in hand: until one succeeded, or the process gave up.
+    private static func noPort(_ it: Case) -> Finding? {
+        guard it.turn.role == .served, let pid = it.evidence.sockets[it.turn.socket]?.pid else { return nil }
+        func isTheirs(_ id: SocketID) -> Bool { it.evidence.sockets[id]?.pid == pid }
+        let failed = it.evidence.states.filter {
+            $0.kind == .connectFailed && it.span.contains($0.at) && $0.container == it.turn.container
+                && isTheirs($0.socket) && it.evidence.sockets[$0.socket]?.local.port == 0
+        }
+        guard let first = failed.first, let last = failed.last else { return nil }
+        let until = it.evidence.states.first {
+            $0.kind == .established && $0.at > last.at && it.span.contains($0.at) && isTheirs($0.socket)
+        }
+        let time = it.overlap([first.at..<(until?.at ?? last.at)], ["request-read", "application", "response"])
+        let whom = it.evidence.sockets[first.socket]?.remote.description ?? "another service"
+        return Finding(
+            explained: time, summary: "no local port left to connect to \(whom): ×\(failed.count), \(it.part(time))",
+            evidence: ["\(failed.count) connects of process \(pid) failed before a SYN was sent"])
     }
 
-    static func retransmitted(_ it: Case) -> Finding? {
+    /// Stages in which a lost segment of the turn holds up its end. In the application's own, it can't.
+    static func exposed(_ role: Role) -> Set<String> {
+        role == .served
+            ? ["request-transfer", "request-read", "response", "send-buffer", "peer-window"]
+            : [
+                "connect", "request-send", "send-buffer", "peer-window", "request-transit", "network",
+                "waiting-for-peer", "response-transit", "response-read",
+            ]
+    }
+
+    /// Retransmits of either end within the turn, and the ns they cost it.
+    static func losses(_ it: Case) -> (seen: [Retransmit], time: UInt64) {
         var ends: Set<SocketID> = [it.turn.socket]
         if let mirror = it.mirror { ends.insert(mirror.id) }
         let seen = it.evidence.retransmits.filter {
@@ -31,7 +55,14 @@ extension Rules {
             let previous = index > 0 ? seen[index - 1].at : it.turn.start
             silences.append(silence(before: retransmit, since: previous, it.turn))
         }
-        let time = it.overlap(silences, exposed(it.turn.role))
+        // While the other end was at work on the request, nothing was missing.
+        let answering = it.answer.map { [$0.start..<max($0.start, $0.sentFirst ?? $0.end)] } ?? []
+        let lost = silences.flatMap { Intervals.subtract(answering, from: $0) }
+        return (seen, it.overlap(lost, exposed(it.turn.role).subtracting(["connect"])))
+    }
+
+    static func retransmitted(_ it: Case) -> Finding? {
+        let (seen, time) = losses(it)
         guard time > 0 else { return nil }
         let kinds = Dictionary(grouping: seen, by: \.kind)
             .sorted { ($1.value.count, $0.key.rawValue) < ($0.value.count, $1.key.rawValue) }
@@ -59,11 +90,21 @@ extension Rules {
         return max(from, it.at > longest ? it.at - longest : 0)..<it.at
     }
 
+    /// The kernel's own chronograph; and where the path drains the buffer without a pause, it shows only in the sender, blocked.
     static func sendBuffer(_ it: Case) -> Finding? {
-        let time = it.waterfall["send-buffer"]
+        let limited = it.waterfall["send-buffer"]
+        let sender = it.turn.sender != 0 ? it.turn.sender : it.turn.tid
+        let thread = ThreadTime(sender, in: it.ranges(["response", "request-send"]), it.evidence)
+        let blocked = it.evidence.threadsFollowed ? thread.sending : 0
+        guard limited + blocked > 0 else { return nil }
+        var evidence: [String] = []
+        if limited > 0 {
+            evidence.append("tcp_sock.chrono_stat: send-buffer limited for \(milliseconds(it.turn.sendBufferWait))")
+        }
+        if blocked > 0 { evidence.append(thread.sentence) }
         return Finding(
-            explained: time, summary: "waited \(it.part(time)) for send buffer",
-            evidence: ["tcp_sock.chrono_stat: send-buffer limited for \(milliseconds(it.turn.sendBufferWait))"])
+            explained: limited + blocked, summary: "waited \(it.part(limited + blocked)) for send buffer",
+            evidence: evidence)
     }
 
     static func peerWindow(_ it: Case) -> Finding? {
@@ -73,36 +114,30 @@ extension Rules {
             evidence: ["tcp_sock.chrono_stat: receive-window limited for \(milliseconds(it.turn.receiverWindowWait))"])
     }
 
-    /// NET_RX that ran long or late: over the stack's own stage; or, for a call, when the answer came out of that very run.
-    static func softirq(_ it: Case) -> Finding? {
-        let runs = it.evidence.slowSoftirqs.compactMap { slow -> (SlowSoftirq, Range<Instant>)? in
-            let (length, overflow) = slow.run.addingReportingOverflow(slow.deferred)
-            guard slow.vectorName == "NET_RX", !overflow else { return nil }
-            return (slow, (slow.at > length ? slow.at - length : 0)..<slow.at)
-        }
-        let inStack = it.overlap(runs.map(\.1), ["tcp-stack"])
-        let delivering =
-            it.turn.role == .called
-            ? runs.filter { run in it.turn.receivedFirst.map { run.1.contains($0) } ?? false } : []
-        let time = inStack + it.overlap(delivering.map(\.1), ["waiting-for-peer"])
-        let involved = runs.map { ($0.0, $0.1.clamped(to: it.span)) }
-        guard time > 0, let worst = involved.max(by: { $0.1.length < $1.1.length })?.0 else { return nil }
-        return Finding(
-            explained: time, summary: "packet processing late on CPU \(worst.cpu): \(it.part(time))",
-            evidence: ["NET_RX ran \(milliseconds(worst.run)), deferred \(milliseconds(worst.deferred))"],
-            // Which CPU's run held this packet is inferred from its time.
-            certain: inStack >= time / 2)
-    }
-
     static func peer(_ it: Case) -> Finding? {
-        guard it.turn.role == .called, it.mirror == nil else { return nil }
+        guard it.turn.role == .called else { return slowClient(it) }
+        guard it.answer == nil else { return nil }
         let wait = it.waterfall["waiting-for-peer"]
         let again = it.evidence.retransmits.contains { $0.socket == it.turn.socket && it.span.contains($0.at) }
+        var evidence = [
+            "\(again ? "data" : "nothing") was sent again while waiting; round trip \(it.turn.smoothedRTT) µs"
+        ]
+        if let acknowledged = it.turn.acknowledged, acknowledged < it.turn.receivedFirst ?? it.turn.end {
+            let after = acknowledged > it.turn.start ? acknowledged - it.turn.start : 0
+            evidence.append("its TCP had acknowledged the request after \(milliseconds(after))")
+        } else {
+            evidence.append("the other end is not watched here: path and peer can't be told apart")
+        }
         return Finding(
-            explained: wait, summary: "\(it.peer) answered late: \(it.part(wait))",
-            evidence: [
-                "\(again ? "data" : "nothing") was sent again while waiting; round trip \(it.turn.smoothedRTT) µs",
-                "the other end is not watched here: path and peer can't be told apart",
-            ], certain: false)
+            explained: wait, summary: "\(it.peer) answered late: \(it.part(wait))", evidence: evidence, certain: false)
+    }
+
+    /// The rest of the request was long in coming.
+    private static func slowClient(_ it: Case) -> Finding? {
+        let time = it.waterfall["request-transfer"]
+        guard it.scene.question(of: it.turn) == nil else { return nil }
+        return Finding(
+            explained: time, summary: "\(it.peer) sent its request slowly: \(it.part(time))",
+            evidence: ["its first part had been read when the rest came"], certain: false)
     }
 }

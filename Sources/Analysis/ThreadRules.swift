@@ -3,21 +3,27 @@ import Events
 /// What the thread that handled the turn was doing, from `sched_switch`. None speaks where threads were not followed.
 extension Rules {
     private static let handling: Set<String> = ["request-read", "application"]
+    /// Stages in which this end's thread has to act, or to come and read.
+    static let own = handling.union(["receive-queue", "response", "response-read", "request-send"])
 
-    /// The thread's time in the stages where it had the request in hand.
+    /// The thread's time where it had the request in hand; and where the request lay unread while the thread did something
+    /// else than wait for requests, which a rule above explains when that was another turn.
     private static func inHand(_ it: Case) -> ThreadTime? {
-        guard it.turn.role == .served, it.turn.tid != 0, it.evidence.threadsFollowed else { return nil }
-        let ranges = it.ranges(handling)
-        return ranges.isEmpty ? nil : ThreadTime(it.turn.tid, in: ranges, it.evidence)
+        guard it.turn.role == .served, it.evidence.threadsFollowed else { return nil }
+        let tid = reader(it)
+        let before = it.scene.firstSign(of: tid) < it.turn.start && !it.turn.flags.contains(.unaccepted)
+        let ranges = it.ranges(before ? handling.union(["receive-queue"]) : handling)
+        return tid == 0 || ranges.isEmpty ? nil : ThreadTime(tid, in: ranges, it.evidence)
     }
 
-    /// A thread that has other turns in hand too may be doing their work, not this one's.
+    /// A thread that has other turns in hand too may be doing their work, not this one's; and one that hands its work to
+    /// others does not do it itself.
     private static func alone(_ it: Case) -> Bool {
-        !it.evidence.turns.contains {
+        !it.scene.near.contains {
             $0.tid == it.turn.tid && $0.role == .served && $0.container == it.turn.container
-                && ($0.socket, $0.sequence) != (it.turn.socket, it.turn.sequence)
+                && !it.scene.isSame($0, it.turn)
                 && ($0.readFirst ?? .max) < (it.turn.sentFirst ?? it.turn.end) && $0.end > (it.turn.readFirst ?? .max)
-        }
+        } && (it.turn.sender == 0 || it.turn.sender == it.turn.tid)
     }
 
     private static func finding(_ it: Case, _ time: UInt64, _ summary: String, _ thread: ThreadTime) -> Finding? {
@@ -25,28 +31,43 @@ extension Rules {
     }
 
     static func stopped(_ it: Case) -> Finding? {
-        guard it.turn.role == .served, it.evidence.threadsFollowed else { return nil }
-        let tid = it.turn.tid != 0 ? it.turn.tid : lastReader(it)
-        guard tid != 0 else { return nil }
-        let thread = ThreadTime(tid, in: it.ranges(handling.union(["receive-queue", "response"])), it.evidence)
+        let tid = reader(it)
+        guard tid != 0, it.evidence.threadsFollowed else { return nil }
+        let thread = ThreadTime(tid, in: it.ranges(own), it.evidence)
         let time = thread.stopped
         return time == 0
             ? nil
             : Finding(
                 explained: time, summary: "stopped by a signal for \(it.part(time))", evidence: [thread.sentence],
-                certain: it.turn.tid != 0)
+                certain: it.turn.tid != 0 || it.turn.isOpen)
     }
 
     /// Woken, or preempted, and no CPU free: in any stage where this end's thread has to act.
     static func runQueue(_ it: Case) -> Finding? {
-        guard it.turn.tid != 0, it.evidence.threadsFollowed else { return nil }
-        let ranges = it.ranges(handling.union(["receive-queue", "response", "response-read", "request-send"]))
-        let thread = ThreadTime(it.turn.tid, in: ranges, it.evidence)
-        let time = thread.queued
+        let tid = reader(it)
+        guard tid != 0, it.evidence.threadsFollowed else { return nil }
+        let thread = ThreadTime(tid, in: it.ranges(own), it.evidence)
+        // Before 6.18 a thread woken while its cgroup is out of quota looks like any other that waits for a CPU.
+        let quota = it.ranges(own).reduce(0) {
+            $0 + Intervals.throttled(it.evidence.samples, container: it.turn.container, in: $1)
+        }
+        let time = thread.queued > quota || thread.throttled > 0 ? thread.queued : 0
         return time == 0
             ? nil
             : Finding(
                 explained: time, summary: "waited for a CPU for \(it.part(time))", evidence: [thread.sentence])
+    }
+
+    /// Freed memory for itself, or was made to wait for that: its cgroup is at its limit, or the host is.
+    static func reclaiming(_ it: Case) -> Finding? {
+        let tid = reader(it)
+        guard tid != 0, it.evidence.threadsFollowed else { return nil }
+        let thread = ThreadTime(tid, in: it.ranges(own), it.evidence)
+        let time = thread.reclaim
+        return time == 0
+            ? nil
+            : Finding(
+                explained: time, summary: "freed memory (reclaim) for \(it.part(time))", evidence: [thread.sentence])
     }
 
     static func storage(_ it: Case) -> Finding? {

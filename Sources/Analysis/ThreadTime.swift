@@ -6,6 +6,10 @@ struct ThreadTime {
     private(set) var running: UInt64 = 0
     /// Able to run, waiting for a CPU.
     private(set) var queued: UInt64 = 0
+    /// Able to run, waiting for its cgroup's quota.
+    private(set) var throttled: UInt64 = 0
+    /// Freeing memory, on and off the CPU.
+    private(set) var reclaim: UInt64 = 0
     private(set) var stopped: UInt64 = 0
     private(set) var frozen: UInt64 = 0
     /// ns blocked, by syscall's name.
@@ -19,27 +23,52 @@ struct ThreadTime {
         self.tid = tid
         let machine = evidence.facts["machine"] ?? "x86_64"
         var off: UInt64 = 0
-        for slice in evidence.slices where slice.tid == tid {
+        for slice in evidence.slices where slice.tid == tid && !slice.isWithinReclaim {
             for range in ranges {
+                if slice.spent > 0 {
+                    let part = Self.part(of: slice, in: range)
+                    reclaim &+= part
+                    off &+= part
+                    continue
+                }
                 let waited = slice.waiting.clamped(to: range).length
                 let stuck = slice.blocked.clamped(to: range).length
-                queued &+= waited
+                if slice.isThrottled { throttled &+= waited } else { queued &+= waited }
                 off &+= waited &+ stuck
-                guard stuck > 0 else { continue }
-                switch slice.why {
-                case .frozen: frozen &+= stuck
-                case .stopped: stopped &+= stuck
-                default:
-                    let syscall = Syscalls.describe(slice.syscall, machine: machine)
-                    blocked[syscall.name, default: 0] &+= stuck
-                    // A page fault's read is in no syscall; a lock's is not what the lock waits for.
-                    let isIO = slice.why == .io || (syscall.waiting == .file)
-                    if isIO { io &+= stuck } else { byWaiting[syscall.waiting, default: 0] &+= stuck }
-                }
+                if stuck > 0 { add(slice, stuck, machine) }
             }
         }
         let all = ranges.reduce(UInt64(0)) { $0 &+ $1.length }
         running = all > off ? all - off : 0
+    }
+
+    private mutating func add(_ slice: Slice, _ stuck: UInt64, _ machine: String) {
+        switch slice.why {
+        case .frozen: frozen &+= stuck
+        case .stopped: stopped &+= stuck
+        case .reclaim: reclaim &+= stuck
+        default:
+            let syscall = Syscalls.describe(slice.syscall, machine: machine)
+            blocked[syscall.name, default: 0] &+= stuck
+            // A page fault's read is in no syscall; a lock's is not what the lock waits for.
+            let isIO = slice.why == .io || (syscall.waiting == .file)
+            if isIO { io &+= stuck } else { byWaiting[syscall.waiting, default: 0] &+= stuck }
+        }
+    }
+
+    /// A burst's time inside `range`, as if it were spread evenly.
+    private static func part(of slice: Slice, in range: Range<Instant>) -> UInt64 {
+        let whole = slice.end > slice.start ? slice.end - slice.start : 0
+        let inside = (slice.start..<max(slice.start, slice.end)).clamped(to: range).length
+        guard whole > 0 else { return 0 }
+        return UInt64(Double(min(slice.spent, whole)) * (Double(inside) / Double(whole)))
+    }
+
+    /// Blocked in handing data to a socket.
+    var sending: UInt64 {
+        ["sendto", "sendmsg", "sendmmsg", "write", "writev", "sendfile", "splice"].reduce(0) {
+            $0 &+ (blocked[$1] ?? 0)
+        }
     }
 
     /// The syscall it was blocked in longest.
@@ -54,6 +83,8 @@ struct ThreadTime {
             parts.append("blocked in \(name) \(milliseconds(time))")
         }
         if queued > 0 { parts.append("waiting for a CPU \(milliseconds(queued))") }
+        if throttled > 0 { parts.append("out of CPU quota \(milliseconds(throttled))") }
+        if reclaim > 0 { parts.append("freeing memory \(milliseconds(reclaim))") }
         if stopped > 0 { parts.append("stopped \(milliseconds(stopped))") }
         if frozen > 0 { parts.append("frozen \(milliseconds(frozen))") }
         return "thread \(tid): " + parts.joined(separator: ", ")

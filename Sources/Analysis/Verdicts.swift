@@ -4,19 +4,24 @@ import Events
 struct Case {
     var turn: Turn
     var waterfall: Waterfall
-    var evidence: Evidence
+    let scene: Scene
     /// The socket at the other end of the same connection, when it is on this host.
     var mirror: SocketInfo?
+    /// The turn in which that end served this call.
+    var answer: Turn?
     /// Turns between this one and the verdict's: each waited for the next.
     var depth = 0
 
-    init(_ turn: Turn, _ evidence: Evidence, depth: Int = 0) {
+    init(_ turn: Turn, _ scene: Scene, depth: Int = 0) {
         self.turn = turn
-        self.evidence = evidence
+        self.scene = scene
         self.depth = depth
-        waterfall = Waterfall(turn)
-        mirror = Analysis.mirror(of: turn.socket, evidence)
+        mirror = scene.mirror(of: turn.socket)
+        answer = scene.answer(to: turn)
+        waterfall = Waterfall(turn, answer: answer)
     }
+
+    var evidence: Evidence { scene.evidence }
 
     /// ns, never 0: shares are of it.
     var total: UInt64 { max(turn.total, 1) }
@@ -55,6 +60,8 @@ struct Finding {
     var evidence: [String]
     /// Its evidence admits no other reading.
     var certain = true
+    /// The turn this one waited for, which says the rest.
+    var next: Turn?
 }
 
 /// One line of the table below.
@@ -77,13 +84,20 @@ enum Rules {
         Rule(layer: "application", cause: "app.frozen", judge: frozen),
         Rule(layer: "host CPU", cause: "cpu.throttled", judge: throttled),
         Rule(layer: "host CPU", cause: "cpu.runqueue", judge: runQueue),
+        Rule(layer: "memory", cause: "memory.reclaim", judge: reclaiming),
+        Rule(layer: "host network stack", cause: "host.backlog", judge: backlog),
+        Rule(layer: "bridge", cause: "bridge.drop", judge: dropped),
         Rule(layer: "network", cause: "net.connect", judge: connecting),
         Rule(layer: "network", cause: "net.retransmit", judge: retransmitted),
+        Rule(layer: "host network stack", cause: "tcp.delayed-ack", judge: delayedAck),
+        Rule(layer: "host network stack", cause: "host.qdisc", judge: queueing),
         Rule(layer: "host network stack", cause: "tcp.sndbuf", judge: sendBuffer),
         Rule(layer: "peer", cause: "peer.reader", judge: peerWindow),
         Rule(layer: "host network stack", cause: "host.softirq", judge: softirq),
         Rule(layer: "downstream", cause: "downstream.slow", judge: downstream),
         Rule(layer: "application", cause: "app.busy", judge: busyReader),
+        Rule(layer: "bridge", cause: "bridge.delay", judge: transit),
+        Rule(layer: "network", cause: "net.path", judge: path),
         Rule(layer: "peer", cause: "peer.slow", judge: peer),
         Rule(layer: "storage", cause: "storage.io", judge: storage),
         Rule(layer: "application", cause: "app.lock", judge: lock),

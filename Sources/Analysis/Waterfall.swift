@@ -9,12 +9,14 @@ public struct Waterfall: Sendable, Equatable {
     public var stages: [Stage]
     public var unexplained: UInt64
 
-    public init(_ turn: Turn) {
+    /// `answer`: the turn in which the other end, on this host too, served this call. One clock for both: what lay between
+    /// them separates exactly from the answering.
+    public init(_ turn: Turn, answer: Turn? = nil) {
         switch turn.role {
         // No byte of the request could be sent yet.
         case _ where turn.flags.contains(.connecting): self.init(turn, [Mark(stage: "connect", end: turn.end)])
         case .served: self.init(turn, Self.served(turn))
-        case .called: self.init(turn, Self.called(turn))
+        case .called: self.init(turn, Self.called(turn, answer))
         case .unknown: self.init(turn, [])
         }
         takeOutBufferWaits(turn)
@@ -42,12 +44,28 @@ public struct Waterfall: Sendable, Equatable {
         ]
     }
 
-    private static func called(_ turn: Turn) -> [Mark] {
-        let sent = turn.sentLast.map { last in turn.receivedFirst.map { min($0, last) } ?? last }
-        return [
-            // An answer from this host may come before the send call returns, which then leaves no stamp.
-            Mark(stage: "request-send", end: sent, isOptional: true),
-            Mark(stage: "waiting-for-peer", end: turn.receivedFirst),
+    private static func called(_ turn: Turn, _ answer: Turn?) -> [Mark] {
+        let arrived = answer?.start ?? turn.receivedFirst
+        let sent = turn.sentLast.map { last in arrived.map { min($0, last) } ?? last }
+        // An answer from this host may come before the send call returns, which then leaves no stamp.
+        var marks = [Mark(stage: "request-send", end: sent, isOptional: true)]
+        if let answer {
+            // An answer is under way when it has been sent: what came earlier was not it.
+            let answered = answer.sentFirst.map { min($0, turn.receivedFirst ?? $0) } ?? turn.receivedFirst
+            marks += [
+                Mark(stage: "request-transit", end: answer.start),
+                Mark(stage: "waiting-for-peer", end: answered),
+                Mark(stage: "response-transit", end: turn.receivedFirst),
+            ]
+        } else {
+            // The path, both ways, and up to 200 ms of a delayed ACK. One that came with the answer tells nothing apart.
+            let acknowledged = turn.acknowledged.flatMap { $0 < turn.receivedFirst ?? turn.end ? $0 : nil }
+            marks += [
+                Mark(stage: "network", end: acknowledged, isOptional: true),
+                Mark(stage: "waiting-for-peer", end: turn.receivedFirst),
+            ]
+        }
+        return marks + [
             Mark(stage: "tcp-stack", end: turn.woken),
             Mark(stage: "receive-queue", end: turn.readFirst),
             Mark(stage: "response-read", end: turn.readLast),
@@ -71,7 +89,7 @@ public struct Waterfall: Sendable, Equatable {
         if turn.isOpen, turn.end > at {
             let reached = marks.lastIndex { $0.end != nil } ?? -1
             if let current = marks[(reached + 1)...].first(where: {
-                $0.end == nil && !["request-transfer", "request-read"].contains($0.stage)
+                $0.end == nil && !["request-transfer", "request-read", "network"].contains($0.stage)
             }) {
                 stages.append(Stage(name: current.stage, duration: turn.end - at, offset: at - turn.start))
                 at = turn.end

@@ -34,6 +34,8 @@ enum EvidenceRows {
         for gap in evidence.gaps { try gaps.row(gap.from.signed, gap.to.signed, gap.lost.signed, gap.why) }
         let reasons = try Insert(db, "drop_reason", "reason name")
         for (reason, name) in evidence.dropReasons { try reasons.row(Int64(reason), name) }
+        let symbols = try Insert(db, "symbol", "address name")
+        for (address, name) in evidence.symbols { try symbols.row(address.signed, name) }
         try insertLoad(evidence, into: db)
     }
 

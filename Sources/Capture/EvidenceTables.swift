@@ -36,6 +36,7 @@ enum EvidenceTables {
                 Gap(from: try $0.bits(0), to: try $0.bits(1), lost: try $0.bits(2), why: try $0.text(3)))
         }
         try each(db, "reason, name", "drop_reason") { evidence.dropReasons[try $0.number(0)] = try $0.text(1) }
+        try each(db, "address, name", "symbol") { evidence.symbols[try $0.bits(0)] = try $0.text(1) }
         try readLoad(into: &evidence, from: db)
     }
 

@@ -5,6 +5,7 @@ import Containers
 import Dispatch
 import Events
 import Foundation
+import Kernel
 import Logging
 import Synchronization
 import Window
@@ -66,6 +67,7 @@ final class Publisher: Sendable {
         for raw in finished.sockets where heard.contains(raw.h.socket) {
             evidence.sockets[raw.h.socket] = SocketInfo(raw)
         }
+        evidence.symbols = KernelSymbols.names(of: Set(evidence.stacks.flatMap(\.frames)))
         for key in finished.containers { evidence.containers[key] = resolver.name(for: key) }
         let incident = analyze(evidence)
         let size = finished.blocks.reduce(0) { $0 + $1.bytes.count } + Self.overhead

@@ -48,6 +48,22 @@ func renderEvents(_ scope: Scope, _ style: Style, to sink: (String) -> Void) {
             guard scope.includes(slice.container, 0) else { return nil }
             return ("slice", 0, slice.container, describe(slice, evidence, style))
         },
+        EventStream(evidence.stacks, \.at) { index in
+            let stack = evidence.stacks[index]
+            guard scope.includes(stack.container, 0) else { return nil }
+            let frames = stack.frames.map { style.name(evidence.symbols[$0] ?? "?") }.joined(
+                separator: " \(style.inward) ")
+            return ("stack", 0, stack.container, "thread \(stack.tid) in \(frames)")
+        },
+        EventStream(evidence.queued, \.at) { index in
+            let one = evidence.queued[index]
+            guard scope.includes(one.source, one.destination) else { return nil }
+            var text = "on \(style.name(one.device)) \(style.duration(one.waited)), \(one.backlog) behind it"
+            if let source = one.source, let destination = one.destination {
+                text += ", \(source) \(style.outward) \(destination)"
+            }
+            return ("queued", 0, 0, text)
+        },
     ]
     // Softirqs are the host's: they would drown what a filter asks for.
     if !scope.isFiltered {
@@ -77,12 +93,16 @@ private func describe(_ slice: Slice, _ evidence: Evidence, _ style: Style) -> S
             switch slice.why {
             case .frozen: "frozen"
             case .stopped: "stopped"
+            case .reclaim: slice.spent > 0 ? "freeing memory" : "waiting for memory"
             case .io: "in I/O, \(evidence.syscallName(slice.syscall))"
             default: "in \(evidence.syscallName(slice.syscall))"
             }
         parts.append("\(why) \(style.duration(slice.blocked.length))")
     }
-    if slice.waiting.length > 0 { parts.append("waiting for a CPU \(style.duration(slice.waiting.length))") }
+    if slice.waiting.length > 0 {
+        parts.append(
+            "\(slice.isThrottled ? "out of CPU quota" : "waiting for a CPU") \(style.duration(slice.waiting.length))")
+    }
     return parts.joined(separator: ", ") + (slice.isOpen ? ", still" : "")
 }
 

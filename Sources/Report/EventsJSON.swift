@@ -9,6 +9,7 @@ func eventsJSON(_ scope: Scope, to sink: (String) -> Void) throws {
     let keys = Set(evidence.turns.map(\.container)).union(evidence.retransmits.map(\.container))
         .union(evidence.states.map(\.container)).union(evidence.resets.map(\.container))
         .union(evidence.drops.map(\.container)).union(evidence.slices.map(\.container))
+        .union(evidence.stacks.map(\.container))
     for key in keys { names[key] = try JSONValue.string(scope.container(key)).text() }
     var reasons: [UInt32: String] = [:]
     for reason in Set(evidence.drops.map(\.reason)) {
@@ -67,7 +68,25 @@ func eventsJSON(_ scope: Scope, to sink: (String) -> Void) throws {
                 + ",\"tid\":\(slice.tid),\"pid\":\(slice.pid),\"why\":\"\(slice.why)\""
                 + ",\"syscall\":\(slice.syscall == nil ? "null" : "\"\(evidence.syscallName(slice.syscall))\"")"
                 + ",\"blocked_ns\":\(slice.blocked.length),\"waiting_ns\":\(slice.waiting.length)"
+                + ",\"throttled\":\(slice.isThrottled),\"reclaim_ns\":\(slice.spent)"
                 + ",\"in_flight\":\(slice.isOpen)}"
+        },
+        EventStream(evidence.stacks, \.at) { index in
+            let stack = evidence.stacks[index]
+            guard scope.includes(stack.container, 0) else { return nil }
+            let frames = try? JSONValue.array(stack.frames.map { .name(evidence.symbols[$0] ?? "?") }).text()
+            return head("stack", stack.at, stack.container, 0)
+                + ",\"tid\":\(stack.tid),\"frames\":\(frames ?? "[]")}"
+        },
+        EventStream(evidence.queued, \.at) { index in
+            let one = evidence.queued[index]
+            guard scope.includes(one.source, one.destination) else { return nil }
+            let device = try? JSONValue.name(one.device).text()
+            return head("queued", one.at, 0, 0)
+                + ",\"ns\":\(one.waited),\"device\":\(device ?? "null"),\"backlog\":\(one.backlog)"
+                + ",\"count\":\(one.count)"
+                + ",\"source\":\(one.source.map { "\"\($0)\"" } ?? "null")"
+                + ",\"destination\":\(one.destination.map { "\"\($0)\"" } ?? "null")}"
         },
     ]
     // Softirqs are the host's: they would drown what a filter asks for.

@@ -45,10 +45,14 @@ struct Scope {
 
     /// A drop names no socket, but its addresses may.
     func includes(_ drop: Drop) -> Bool {
-        guard includes(drop.container) else { return false }
+        includes(drop.container) && includes(drop.source, drop.destination)
+    }
+
+    /// A packet names no socket, but its addresses may.
+    func includes(_ source: Endpoint?, _ destination: Endpoint?) -> Bool {
         guard let socket, let info = evidence.sockets[socket] else { return socket == nil }
-        return (drop.source == info.local && drop.destination == info.remote)
-            || (drop.source == info.remote && drop.destination == info.local)
+        return (source == info.local && destination == info.remote)
+            || (source == info.remote && destination == info.local)
     }
 
     /// The container's name, ready to print.

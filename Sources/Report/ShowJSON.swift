@@ -31,9 +31,7 @@ private func showObject(_ incident: Incident, _ row: ListRow, _ scope: Scope) ->
     let evidence = incident.evidence
     var verdict = verdictObject(incident.summary.verdict)
     verdict["evidence"] = .array(incident.summary.verdict.evidence.map { .name($0) })
-    verdict["chain"] = [
-        ["container": .name(incident.summary.container.name), "cause": .name(incident.summary.verdict.cause)]
-    ]
+    verdict["chain"] = chainArray(incident.summary.verdict, scope)
     var object = listObject(row)
     object["verdict"] = .object(verdict)
     object["turn"] = incident.turn.map { turnObject($0, incident, scope) } ?? .null
@@ -92,18 +90,31 @@ private func turnObject(_ turn: Turn, _ incident: Incident, _ scope: Scope) -> J
             }),
         "unexplained_ns": .integer(incident.unexplained),
         "calls": .array(
-            calls(of: turn, in: evidence).map { call in
-                let info = evidence.sockets[call.socket]
-                let peer = info.flatMap { peerContainer(of: $0, in: evidence) }
+            incident.calls.map { call in
+                let offset: UInt64 = call.turn.start > turn.start ? call.turn.start - turn.start : 0
+                var verdict = verdictObject(call.verdict)
+                verdict["chain"] = chainArray(call.verdict, scope)
                 return [
-                    "to": info.map { .string("\($0.remote)") } ?? .null,
-                    "container": peer.flatMap { evidence.containers[$0] }.map(containerObject) ?? .null,
-                    "total_ns": .integer(call.total),
-                    // The capture's one verdict is about the turn; a call has none of its own.
-                    "verdict": .null,
+                    "to": evidence.sockets[call.turn.socket].map { .string("\($0.remote)") } ?? .null,
+                    "container": call.container.flatMap { evidence.containers[$0] }.map(containerObject) ?? .null,
+                    "socket": .integer(call.turn.socket),
+                    "offset_ns": .integer(offset),
+                    "total_ns": .integer(call.turn.total),
+                    "verdict": .object(verdict),
                 ]
             }),
     ]
+}
+
+/// Who waited for whom: from the slow turn to its cause.
+private func chainArray(_ verdict: Verdict, _ scope: Scope) -> JSONValue {
+    .array(
+        verdict.chain.map {
+            [
+                "container": .string(scope.container($0.container)), "cause": .name($0.cause),
+                "summary": .name($0.summary), "total_ns": .integer($0.total), "share": .finite($0.share),
+            ]
+        })
 }
 
 private func baselineObject(_ baseline: Baseline) -> JSONValue {

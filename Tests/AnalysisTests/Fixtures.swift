@@ -48,11 +48,11 @@ let asking = Turn(
     receivedLast: at + 790 * ms, woken: at + 791 * ms, readFirst: at + 792 * ms, readLast: at + 800 * ms,
     sentFirst: at, sentLast: at + 10 * ms, tid: 5, smoothedRTT: 100, sequence: 4)
 
-func served(_ socket: SocketID, _ from: UInt64, _ to: UInt64, tid: UInt32 = 5, container: ContainerKey = 1)
-    -> Turn
-{
+func served(
+    _ socket: SocketID, _ from: UInt64, _ to: UInt64, tid: UInt32 = 5, container: ContainerKey = 1, sequence: UInt32 = 1
+) -> Turn {
     Turn(
         container: container, socket: socket, role: .served, start: at + from * ms, end: at + to * ms,
         receivedFirst: at + from * ms, receivedLast: at + from * ms, woken: at + from * ms, readFirst: at + from * ms,
-        readLast: at + from * ms, sentFirst: at + to * ms, sentLast: at + to * ms, tid: tid, sequence: 1)
+        readLast: at + from * ms, sentFirst: at + to * ms, sentLast: at + to * ms, tid: tid, sequence: sequence)
 }

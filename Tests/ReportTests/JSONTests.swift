@@ -104,22 +104,21 @@ import Testing
         #expect(gap["to"] as? String == "2026-11-23T16:51:54.188123457Z")
     }
 
-    @Test func callsOfOneThreadAreLinked() throws {
-        var evidence = Fixtures.evidence()
-        evidence.turns = [Fixtures.turn(7, Fixtures.spike, 812 * Fixtures.millisecond)]
+    @Test func callsCarryTheirOwnVerdict() throws {
+        var incident = Fixtures.incident()
         var call = Fixtures.turn(51, Fixtures.spike + 1000, 700 * Fixtures.millisecond)
         call.role = .called
-        evidence.turns.insert(call, at: 0)
-        evidence.sockets[51]?.sentSequence = 3
-        evidence.sockets[51]?.receivedSequence = 3000
-        let linked = try first(object(shown(Fixtures.incident(evidence))["turn"])["calls"])
+        var verdict = incident.summary.verdict
+        verdict.chain = [
+            ChainLink(container: 11, cause: "app.sleep", summary: "slept", total: 5, share: 0.5)
+        ]
+        incident.calls = [CallFact(turn: call, container: call.container, verdict: verdict)]
+        let linked = try first(object(shown(incident)["turn"])["calls"])
         #expect(linked["to"] as? String == "172.17.0.2:6379")
         #expect(linked["total_ns"] as? Int == 700_000_000)
         #expect(try object(linked["container"])["name"] as? String == "redis")
-        // Two turns open on the thread: which of them called is not known.
-        evidence.turns.append(Fixtures.turn(8, Fixtures.spike + 5, 812 * Fixtures.millisecond))
-        let ambiguous = try object(shown(Fixtures.incident(evidence))["turn"])["calls"] as? [Any]
-        #expect(ambiguous?.isEmpty == true)
+        let link = try first(object(linked["verdict"])["chain"])
+        #expect(link["cause"] as? String == "app.sleep" && link["share"] as? Double == 0.5)
     }
 
     @Test func withoutTurnKeysStay() throws {

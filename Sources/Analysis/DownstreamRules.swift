@@ -1,0 +1,56 @@
+import Events
+
+/// Who waited for whom.
+extension Rules {
+    /// The other end of the call is on this host and was slow itself; or the turn was waiting for a call.
+    static func downstream(_ it: Case) -> Finding? {
+        // A chain longer than this is a loop in the evidence.
+        guard it.depth < 8 else { return nil }
+        return it.turn.role == .called ? watchedPeer(it) : nestedCalls(it)
+    }
+
+    private static func watchedPeer(_ it: Case) -> Finding? {
+        guard let mirror = it.mirror, let answer = it.answer else { return nil }
+        let time = it.overlap([answer.start..<max(answer.start, answer.end)], ["waiting-for-peer", "response-read"])
+        guard time > 0 else { return nil }
+        return Finding(
+            explained: time, summary: "waited \(it.part(time)) for \(it.name(mirror.container))",
+            evidence: ["the other end's own turn took \(milliseconds(answer.total))"], next: answer)
+    }
+
+    private static func nestedCalls(_ it: Case) -> Finding? {
+        let calls = it.scene.calls(of: it.turn)
+        let time = it.overlap(
+            calls.turns.map { $0.start..<max($0.start, $0.end) }, ["request-read", "application", "response"])
+        guard time > 0, let longest = calls.turns.max(by: { $0.total < $1.total }) else { return nil }
+        let other = it.scene.mirror(of: longest.socket).map { it.name($0.container) }
+        let whom = other ?? it.evidence.sockets[longest.socket]?.remote.description ?? "another service"
+        var evidence = [
+            "\(calls.turns.count) call\(calls.turns.count == 1 ? "" : "s") in this turn, the longest to \(whom): \(milliseconds(longest.total))"
+        ]
+        if let doubt = calls.doubt { evidence.append(doubt) }
+        return Finding(
+            explained: time, summary: "waited \(it.part(time)) for \(whom)", evidence: evidence,
+            certain: calls.doubt == nil, next: longest)
+    }
+
+    /// From this turn to its cause: each link is a turn that waited for the next. A call and the turn that served it are one
+    /// link, the server's, unless the time was lost between them.
+    static func chain(_ it: Case, _ best: Ruling) -> [ChainLink] {
+        var links = [link(it, best)]
+        guard let next = best.finding.next, it.depth < 8 else { return links }
+        let following = Case(next, it.scene, depth: it.depth + 1)
+        guard let ruling = rulings(following).first else { return links }
+        let rest = chain(following, ruling)
+        let isPassedOn = next.role == .called && ruling.rule.cause == "downstream.slow"
+        links += isPassedOn ? Array(rest.dropFirst()) : rest
+        return links
+    }
+
+    static func link(_ it: Case, _ ruling: Ruling?) -> ChainLink {
+        ChainLink(
+            container: it.turn.container, cause: ruling?.rule.cause ?? "unknown",
+            summary: ruling?.finding.summary ?? "not enough evidence", total: it.turn.total,
+            share: min(1, Double(ruling?.finding.explained ?? 0) / Double(it.total)))
+    }
+}

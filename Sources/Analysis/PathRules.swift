@@ -1,0 +1,204 @@
+import Events
+
+/// What happened to the turn's packets on this host, between the sockets and the wire.
+extension Rules {
+    /// Stages in which packets are under way.
+    private static let transits: Set<String> = [
+        "connect", "request-transit", "response-transit", "network", "waiting-for-peer", "response-read",
+        "request-send",
+        "request-transfer", "response", "send-buffer",
+    ]
+
+    /// Whether a packet with these addresses is of the turn's connection: as either end sees it, whatever NAT does between.
+    private static func concerns(_ it: Case, _ source: Endpoint?, _ destination: Endpoint?) -> Bool {
+        guard let source, let destination else { return false }
+        return [it.evidence.sockets[it.turn.socket], it.mirror].compactMap(\.self).contains { socket in
+            // A socket that is connecting learns its port with the SYN.
+            let isOut = socket.remote == destination && (socket.local == source || socket.local.port == 0)
+            let isIn = socket.remote == source && (socket.local == destination || socket.local.port == 0)
+            return isOut || isIn
+        }
+    }
+
+    private static func drops(_ it: Case) -> [(drop: Drop, name: String)] {
+        it.evidence.drops.compactMap { drop in
+            guard it.span.contains(drop.at), concerns(it, drop.source, drop.destination) else { return nil }
+            return (drop, it.evidence.dropReasons[drop.reason] ?? "reason \(drop.reason)")
+        }
+    }
+
+    /// Reasons of drops that happen at a socket: the packet had passed host and bridge.
+    private static func isSockets(_ reason: String) -> Bool {
+        reason.hasPrefix("TCP_") || reason.hasPrefix("SOCKET_") || reason == "NO_SOCKET"
+            || reason.hasPrefix("PFMEMALLOC")
+    }
+
+    /// A packet of this connection was dropped on this host, and the connection waited for it to be sent again.
+    static func dropped(_ it: Case) -> Finding? {
+        let dropped = drops(it).filter { !isSockets($0.name) && !$0.name.hasPrefix("QDISC") }
+        guard !dropped.isEmpty else { return nil }
+        let losses = losses(it)
+        let time = losses.time + it.waterfall["connect"]
+        guard time > 0 else { return nil }
+        let names = Set(dropped.map(\.name)).sorted().joined(separator: ", ")
+        let count = dropped.reduce(0) { $0 + Int($1.drop.count) }
+        return Finding(
+            explained: time, summary: "dropped on this host (\(names)) ×\(count), \(it.part(time)) to send again",
+            evidence: [
+                "\(count) of the connection's packets dropped: \(names)", "\(losses.seen.count) retransmits followed",
+            ])
+    }
+
+    /// The listener's queues were full; or the connection waited to be accepted.
+    static func backlog(_ it: Case) -> Finding? {
+        let queue = it.waterfall["receive-queue"]
+        if it.turn.role == .served, it.turn.flags.contains(.unaccepted), queue > 0 {
+            return Finding(
+                explained: queue, summary: "waited \(it.part(queue)) in the accept queue",
+                evidence: ["the first byte came before the application had accepted the connection"])
+        }
+        let time = it.waterfall["connect"]
+        guard time > 0, let remote = it.evidence.sockets[it.turn.socket]?.remote else { return nil }
+        let port = it.mirror?.local.port ?? remote.port
+        // Read from the listener ten times a second.
+        let late: UInt64 = 150_000_000
+        let overflows = it.evidence.drops.filter {
+            it.evidence.dropReasons[$0.reason] == "TCP_LISTEN_OVERFLOW" && $0.destination?.port == port
+                && $0.at >= it.turn.start && $0.at <= it.turn.end &+ late
+        }
+        guard !overflows.isEmpty else { return nil }
+        let count = overflows.reduce(0) { $0 + Int($1.count) }
+        let container = overflows.first.map { it.name($0.container) } ?? remote.description
+        return Finding(
+            explained: time, summary: "listen queue of \(container) full: SYN dropped, \(it.part(time)) to connect",
+            evidence: ["\(count) connection requests dropped by the listener on port \(port) meanwhile"])
+    }
+
+    /// Packets of this connection waited in a device's queueing discipline.
+    static func queueing(_ it: Case) -> Finding? {
+        let waits = it.evidence.queued.filter {
+            $0.at > it.turn.start && $0.span.lowerBound < it.turn.end && concerns(it, $0.source, $0.destination)
+        }
+        let full = drops(it).filter { $0.name.hasPrefix("QDISC") }
+        let time = max(it.overlap(waits.map(\.span), transits), full.isEmpty ? 0 : losses(it).time)
+        guard time > 0 else { return nil }
+        let worst = waits.max { $0.waited < $1.waited }
+        var evidence: [String] = []
+        if let worst {
+            evidence.append(
+                "\(waits.count) packets seen waiting on \(worst.device), the longest \(milliseconds(worst.waited)), \(worst.backlog) more behind it"
+            )
+        }
+        if !full.isEmpty {
+            evidence.append("\(full.reduce(0) { $0 + Int($1.drop.count) }) packets dropped by a full queue")
+        }
+        return Finding(
+            explained: time, summary: "queued on \(worst?.device ?? "a device") for \(it.part(time))",
+            evidence: evidence)
+    }
+
+    /// A small write held back until the one before it was acknowledged, by a peer that delays its acknowledgements.
+    static func delayedAck(_ it: Case) -> Finding? {
+        let mine = it.turn.nagle
+        let theirs = (it.turn.role == .called ? it.answer : it.scene.question(of: it.turn))?.nagle ?? 0
+        let stages: Set<String> =
+            it.turn.role == .called
+            ? transits.union(["receive-queue"])
+            : ["receive-queue", "request-transfer", "request-read", "response", "application"]
+        let time = min(mine + theirs, it.ranges(stages).reduce(0) { $0 + $1.length })
+        // Less than the shortest delayed ACK (TCP_DELACK_MIN, 40 ms) is a round trip.
+        guard mine + theirs >= 30_000_000 else { return nil }
+        let who = mine >= theirs ? it.name(it.turn.container) : it.peer
+        return Finding(
+            explained: time, summary: "small writes of \(who) held back for delayed ACKs: \(it.part(time))",
+            evidence: [
+                "Nagle's algorithm (no TCP_NODELAY) held a segment back for \(milliseconds(mine + theirs)) in all",
+                "round trip \(it.turn.smoothedRTT) µs",
+            ])
+    }
+
+    /// Packet processing ran late, or was busy with others' packets, while this turn's were under way.
+    ///
+    /// Exact where the softirq that brought the first segment says how long it had been due; otherwise the long NET_RX runs
+    /// on that CPU during the transit.
+    static func softirq(_ it: Case) -> Finding? {
+        let runs = it.evidence.slowSoftirqs.compactMap { slow -> (slow: SlowSoftirq, span: Range<Instant>)? in
+            let (length, overflow) = slow.run.addingReportingOverflow(slow.deferred)
+            guard slow.vectorName == "NET_RX", !overflow else { return nil }
+            return (slow, (slow.at > length ? slow.at - length : 0)..<slow.at)
+        }
+        var late: [Range<Instant>] = []
+        for (arrival, at) in [(it.turn.arrival, it.turn.receivedFirst), (it.answer?.arrival, it.answer?.receivedFirst)]
+        {
+            guard let arrival, let at, at > arrival.late else { continue }
+            late.append(at - arrival.late..<at)
+        }
+        let cpus = Set([it.turn.arrival?.cpu, it.answer?.arrival?.cpu].compactMap(\.self))
+        // Which CPU's run held this packet is known from where it arrived; else it is inferred from its time.
+        let near = runs.filter { cpus.isEmpty || cpus.contains($0.slow.cpu) }
+        let between: Set<String> = ["tcp-stack", "request-transit", "response-transit"]
+        let delivering =
+            it.turn.role == .called && it.answer == nil
+            ? near.filter { run in it.turn.receivedFirst.map { run.span.contains($0) } ?? false } : []
+        let exact = it.overlap(late + near.map(\.span), between)
+        let stacks = it.overlap(late + delivering.map(\.span), ["waiting-for-peer", "network"])
+        let time = exact + stacks
+        let worst = near.filter { $0.span.overlaps(it.span) }.max {
+            $0.span.clamped(to: it.span).length < $1.span.clamped(to: it.span).length
+        }
+        let cpu = worst?.slow.cpu ?? it.turn.arrival?.cpu
+        guard time > 0, let cpu else { return nil }
+        var evidence: [String] = []
+        if let worst {
+            evidence.append(
+                "NET_RX ran \(milliseconds(worst.slow.run)) on CPU \(worst.slow.cpu), deferred \(milliseconds(worst.slow.deferred))"
+            )
+        }
+        let involved = near.filter { $0.span.overlaps(it.span) }
+        if involved.count > 1 {
+            let busy = Intervals.union(involved.map { $0.span.clamped(to: it.span) }).reduce(UInt64(0)) {
+                $0 + $1.length
+            }
+            evidence.append("\(involved.count) long NET_RX runs there during the turn, \(milliseconds(busy)) in all")
+        }
+        for range in late where range.length >= 1_000_000 {
+            evidence.append("the softirq that brought a segment had been due for \(milliseconds(range.length))")
+        }
+        return Finding(
+            explained: time, summary: "packet processing late on CPU \(cpu): \(it.part(time))", evidence: evidence,
+            certain: exact >= time / 2)
+    }
+
+    /// Between the two ends, both on this host, and nothing above says why.
+    static func transit(_ it: Case) -> Finding? {
+        let time = it.waterfall["request-transit"] + it.waterfall["response-transit"]
+        guard time > 0, let mirror = it.mirror else { return nil }
+        return Finding(
+            explained: time,
+            summary: "between \(it.name(it.turn.container)) and \(it.name(mirror.container)): \(it.part(time))",
+            evidence: [
+                "request under way \(milliseconds(it.waterfall["request-transit"])), answer \(milliseconds(it.waterfall["response-transit"])): both ends are on this host"
+            ])
+    }
+
+    /// The peer's TCP itself was late to acknowledge: what no application can delay, but by the 200 ms of a delayed ACK
+    /// (TCP_DELACK_MAX).
+    static func path(_ it: Case) -> Finding? {
+        guard it.turn.role == .called, it.answer == nil, it.mirror == nil else { return nil }
+        let delayed: UInt64 = 200_000_000
+        let separate = it.waterfall["network"]
+        // An ACK that came with the answer: the peer cannot have held it back for longer.
+        let together = it.turn.acknowledged == it.turn.receivedFirst && it.turn.acknowledged != nil
+        let wait = it.waterfall["waiting-for-peer"]
+        let time = separate > 0 ? separate : together ? wait : 0
+        let trip = UInt64(it.turn.smoothedRTT) * 1000
+        guard time > delayed || (trip > 0 && time >= delayed / 5 && time <= trip &* 4 && trip > 20_000_000) else {
+            return nil
+        }
+        return Finding(
+            explained: time, summary: "the path to \(it.peer) took \(it.part(time))",
+            evidence: [
+                "the peer's TCP acknowledged the request after \(milliseconds(time)); smoothed round trip \(milliseconds(trip))"
+            ], certain: time > delayed)
+    }
+}

@@ -1,0 +1,123 @@
+import Events
+
+/// One capture, prepared for the rules: who is at the other end of a connection, and who called whom.
+struct Scene {
+    let evidence: Evidence
+    /// Turns at the time of the one to explain, in order of `end`: a capture may hold a million others.
+    let near: [Turn]
+    private let bySequence: [Sequences: [SocketID]]
+
+    private struct Sequences: Hashable {
+        var sent: UInt32
+        var received: UInt32
+    }
+
+    /// A little more than what a thread was in just before matters.
+    private static let margin: UInt64 = 1_000_000_000
+
+    init(_ evidence: Evidence, around focus: Turn?) {
+        self.evidence = evidence
+        let from = (focus?.start ?? 0) > Self.margin ? (focus?.start ?? 0) - Self.margin : 0
+        let to = focus.map { $0.end.addingReportingOverflow(Self.margin) }.map { $0.overflow ? .max : $0.partialValue }
+        near = focus == nil ? [] : evidence.turns.filter { $0.end >= from && $0.start <= to ?? .max }
+        var bySequence: [Sequences: [SocketID]] = [:]
+        for socket in evidence.sockets.values {
+            guard let pair = socket.sequence else { continue }
+            bySequence[Sequences(sent: pair.sent, received: pair.received), default: []].append(socket.id)
+        }
+        self.bySequence = bySequence
+    }
+
+    /// The other end of a connection on this host: its sequence numbers at ESTABLISHED are the mirror image (RFC 9293
+    /// §3.4), whatever NAT did to the addresses; without them, its addresses are. Two that match can't be told apart (an
+    /// address in two network namespaces): then neither is claimed.
+    func mirror(of id: SocketID) -> SocketInfo? {
+        guard let mine = evidence.sockets[id] else { return nil }
+        if let pair = mine.sequence {
+            let exact = bySequence[Sequences(sent: pair.received, received: pair.sent)]?.filter { $0 != id } ?? []
+            if !exact.isEmpty { return exact.count == 1 ? evidence.sockets[exact[0]] : nil }
+        }
+        let others = evidence.sockets.values.filter {
+            $0.id != id && $0.local == mine.remote && $0.remote == mine.local
+                && ($0.sequence == nil || mine.sequence == nil)
+        }
+        return others.count == 1 ? others[0] : nil
+    }
+
+    /// When the thread was first seen at work: before, nobody knows what it did.
+    func firstSign(of tid: UInt32) -> Instant {
+        let turns = near.lazy.filter { $0.tid == tid || $0.sender == tid }.map { $0.readFirst ?? $0.start }.min()
+        let slices = evidence.slices.lazy.filter { $0.tid == tid }.map(\.start).min()
+        return min(turns ?? .max, slices ?? .max)
+    }
+
+    /// The turn in which the other end served this call.
+    func answer(to call: Turn) -> Turn? {
+        guard call.role == .called, !call.flags.contains(.connecting), let mirror = mirror(of: call.socket) else {
+            return nil
+        }
+        return near.filter {
+            $0.socket == mirror.id && $0.role == .served && $0.start >= call.start && $0.start < call.end
+        }.max { ($0.total, $1.start) < ($1.total, $0.start) }
+    }
+
+    /// The call at the other end of a served turn.
+    func question(of turn: Turn) -> Turn? {
+        guard turn.role == .served, let mirror = mirror(of: turn.socket) else { return nil }
+        return near.filter {
+            $0.socket == mirror.id && $0.role == .called && $0.start <= turn.start && $0.end > turn.start
+        }.max { $0.start < $1.start }
+    }
+}
+
+/// The calls a served turn made, and how sure that is.
+struct Calls {
+    /// In order of their start.
+    var turns: [Turn]
+    /// Why they may be another turn's, in words; `nil`: they can't be.
+    var doubt: String?
+}
+
+extension Scene {
+    /// Calls made while this turn was in hand: by its thread, or else by its process.
+    ///
+    /// A thread with one turn in hand calls for that one. With several, as in an event loop, a call is taken to be for the
+    /// turn read last before it, which is where such a server goes on from; that is an inference, and said to be one.
+    func calls(of turn: Turn) -> Calls {
+        guard turn.role == .served, let from = turn.readFirst else { return Calls(turns: [], doubt: nil) }
+        let to = turn.sentFirst ?? turn.end
+        let during = near.filter {
+            $0.role == .called && $0.container == turn.container && $0.start >= from && $0.start < to
+                && !$0.flags.contains(.aborted)
+        }
+        let own = during.filter { $0.tid != 0 && ($0.tid == turn.tid || $0.tid == turn.sender) }
+        if !own.isEmpty {
+            return claim(own, for: turn, whose: "thread \(turn.tid)") { $0.tid == turn.tid }
+        }
+        // Runtimes with threads of their own (Go, Java's executors) read in one and call in another.
+        guard let pid = evidence.sockets[turn.socket]?.pid else { return Calls(turns: [], doubt: nil) }
+        let theirs = during.filter { evidence.sockets[$0.socket]?.pid == pid }
+        guard !theirs.isEmpty else { return Calls(turns: [], doubt: nil) }
+        return claim(theirs, for: turn, whose: "process \(pid)") { evidence.sockets[$0.socket]?.pid == pid }
+    }
+
+    private func claim(_ calls: [Turn], for turn: Turn, whose: String, _ sameHands: (Turn) -> Bool) -> Calls {
+        let others = near.filter {
+            $0.role == .served && $0.container == turn.container && !isSame($0, turn) && $0.readFirst != nil
+                && ($0.readFirst ?? 0) < (turn.sentFirst ?? turn.end)
+                && ($0.sentFirst ?? $0.end) > (turn.readFirst ?? 0)
+                && sameHands($0)
+        }
+        let sorted = calls.sorted { $0.start < $1.start }
+        if others.isEmpty { return Calls(turns: sorted, doubt: nil) }
+        let likely = sorted.filter { call in
+            let inHand = others.filter { ($0.readFirst ?? .max) <= call.start && ($0.sentFirst ?? $0.end) > call.start }
+            return inHand.allSatisfy { ($0.readFirst ?? 0) <= (turn.readFirst ?? 0) }
+        }
+        return Calls(
+            turns: likely,
+            doubt: "\(whose) had \(others.count + 1) requests in hand: which one called is inferred from the order")
+    }
+
+    func isSame(_ a: Turn, _ b: Turn) -> Bool { a.socket == b.socket && a.sequence == b.sequence && a.role == b.role }
+}
