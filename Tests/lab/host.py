@@ -1,0 +1,170 @@
+"""The lab's own corner of this machine: a private Docker daemon, its images and containers, a slow disk."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+
+HERE = pathlib.Path(__file__).parent
+#: Bytes a second the slow disk takes from a container that is started with it.
+SLOW_DISK = 2 << 20
+
+
+def run(*command: str, check: bool = True, **options) -> str:
+    """Runs a command to its end; its standard output."""
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if check and done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout.strip()
+
+
+class Host:
+    """Everything made here is removed by `close`."""
+
+    def __init__(self, scratch: pathlib.Path):
+        self.scratch = scratch
+        self.socket = scratch / "docker.sock"
+        self.loop = ""
+        self.undo: list[tuple[str, ...]] = []
+        os.environ["DOCKER_HOST"] = f"unix://{self.socket}"
+        self._make_slow_disk()
+        self._start_docker()
+        self._make_image()
+
+    def _make_slow_disk(self) -> None:
+        """A file system on a loop device; docker throttles it for the containers that get it."""
+        image, self.slow = self.scratch / "slow.img", self.scratch / "slow"
+        with open(image, "wb") as file:
+            file.truncate(256 << 20)
+        run("mkfs.ext4", "-q", str(image))
+        self.loop = run("losetup", "--find", "--show", str(image))
+        self.slow.mkdir()
+        run("mount", self.loop, str(self.slow))
+
+    def _start_docker(self) -> None:
+        command = (
+            'mount --make-rprivate / && exec dockerd --data-root "$0/data" --exec-root "$0/exec" -H "unix://$0/docker.sock"'
+            ' --pidfile "$0/docker.pid" --storage-driver vfs --bip 172.30.0.1/24'
+        )
+        log = open(self.scratch / "docker.log", "wb")
+        self.daemon = subprocess.Popen(["unshare", "-m", "bash", "-c", command, str(self.scratch)], stdout=log, stderr=log)
+        for _ in range(100):
+            if subprocess.run(["docker", "info"], capture_output=True).returncode == 0:
+                break
+            time.sleep(0.2)
+        else:
+            raise RuntimeError("dockerd did not start: " + (self.scratch / "docker.log").read_text()[-2000:])
+        run("docker", "network", "create", "--ipv6", "--subnet", "172.30.1.0/24", "--subnet", "fd30::/64",
+            "--opt", "com.docker.network.bridge.name=br-lab", "lab")
+
+    def _make_image(self) -> None:
+        """One image with Python, Redis and the lab's service: this machine's own programs and their libraries."""
+        root = self.scratch / "root"
+        programs = [os.path.realpath(sys.executable), shutil.which("redis-server"), shutil.which("redis-cli"), "/bin/busybox"]
+        modules = pathlib.Path(sysconfig.get_path("platstdlib"))
+        linked = [str(path) for path in (modules / "lib-dynload").glob("*.so")]
+        for program in programs:
+            assert program
+            self._copy(root, program)
+        libraries: set[str] = set()
+        for program in [*programs, *linked]:
+            out = subprocess.run(["ldd", str(program)], capture_output=True, text=True).stdout
+            libraries |= {word for word in out.split() if word.startswith("/")}
+        for library in libraries:
+            self._copy(root, library)
+        shutil.copytree(modules, root / str(modules).lstrip("/"), ignore=shutil.ignore_patterns(
+            "test", "tests", "idlelib", "tkinter", "dist-packages", "__pycache__", "ensurepip", "lib2to3", "config-*"))
+        (root / "tmp").mkdir()
+        (root / "slow").mkdir()
+        (root / "bin").mkdir(exist_ok=True)
+        for link, target in {"python3": os.path.realpath(sys.executable), "sh": "/bin/busybox", "redis": shutil.which("redis-server")}.items():
+            (root / "bin" / link).symlink_to(str(target))
+        shutil.copy(HERE / "service.py", root / "service.py")
+        tar = subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE)
+        subprocess.run(["docker", "import", "-", "lab:1"], stdin=tar.stdout, check=True, capture_output=True)
+        shutil.rmtree(root)
+
+    @staticmethod
+    def _copy(root: pathlib.Path, path: str) -> None:
+        target = root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            shutil.copy(path, target)
+
+    # Containers
+
+    def start(self, name: str, *command: str, options: tuple[str, ...] = ()) -> None:
+        run("docker", "rm", "-f", name, check=False)
+        run("docker", "run", "-d", "--init", "--name", name, "--network", "lab", *options, "lab:1", *command)
+
+    def service(self, name: str, kind: str = "threads", downstream: str = "", options: tuple[str, ...] = ()) -> None:
+        """A service on port 80, answering when this returns."""
+        self.start(name, "/bin/python3", "/service.py", "serve", kind, "80", *([downstream] if downstream else []), options=options)
+        self.await_port(name, 80)
+
+    def await_port(self, name: str, port: int) -> None:
+        hexadecimal = f":{port:04X} "
+        for _ in range(100):
+            tables = "".join(pathlib.Path(f"/proc/{self.pid(name)}/net/{table}").read_text() for table in ("tcp", "tcp6"))
+            if any(hexadecimal in line and " 0A " in line for line in tables.splitlines()):
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"{name} does not listen: " + run("docker", "logs", name, check=False))
+
+    def address(self, name: str, family: int = 4) -> str:
+        network = json.loads(run("docker", "inspect", name))[0]["NetworkSettings"]["Networks"]["lab"]
+        return network["IPAddress" if family == 4 else "GlobalIPv6Address"]
+
+    def pid(self, name: str) -> int:
+        """Of the container's first process, docker's init."""
+        return int(run("docker", "inspect", "-f", "{{.State.Pid}}", name))
+
+    def server_pid(self, name: str) -> int:
+        parent = self.pid(name)
+        return int(pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0])
+
+    def identifier(self, name: str) -> str:
+        return run("docker", "inspect", "-f", "{{.Id}}", name)
+
+    def execute(self, name: str, *command: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
+        """A program in a running container; its standard output is a pipe."""
+        variables = [word for key, value in (environment or {}).items() for word in ("-e", f"{key}={value}")]
+        return subprocess.Popen(["docker", "exec", *variables, name, *command], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def client(self, name: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
+        return self.execute(name, "/bin/python3", "/service.py", *arguments, environment=environment)
+
+    def remove_all(self) -> None:
+        names = run("docker", "ps", "-aq", check=False).split()
+        if names:
+            run("docker", "rm", "-f", *names, check=False)
+
+    def close(self) -> None:
+        for command in reversed(self.undo):
+            run(*command, check=False)
+        self.remove_all()
+        self.daemon.terminate()
+        self.daemon.wait(30)
+        run("umount", "-R", str(self.slow), check=False)
+        if self.loop:
+            run("losetup", "-d", self.loop, check=False)
+        run("umount", "-R", str(self.scratch), check=False)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def throttled(identifier: str) -> int:
+    """ns the container was held back by its CPU quota since it exists."""
+    v1 = pathlib.Path(f"/sys/fs/cgroup/cpu/docker/{identifier}/cpu.stat")
+    path = v1 if v1.exists() else next(pathlib.Path("/sys/fs/cgroup").glob(f"**/*{identifier}*/cpu.stat"))
+    for line in path.read_text().splitlines():
+        key, value = line.split()
+        if key == "throttled_time":
+            return int(value)
+        if key == "throttled_usec":
+            return int(value) * 1000
+    raise RuntimeError(f"{path} says nothing of throttling")

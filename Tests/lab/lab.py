@@ -1,0 +1,153 @@
+"""The fault lab: real containers, real faults, and what flightrec says of each against what was done.
+
+Prints a line a trial and the confusion matrix. Ends with 1 when a plain case was judged wrong, or any case wrong with high
+confidence.
+"""
+
+import argparse
+import fnmatch
+import pathlib
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import applications
+import chains
+import healthy
+import network
+from host import Host
+from recorder import Recorder
+from trial import Fault, Result, Trial, judge
+
+FAULTS: list[Fault] = applications.FAULTS + chains.FAULTS + network.FAULTS
+
+
+def conditions(fault: Fault, host: Host, index: int, seed: int) -> Trial:
+    """Sizes, loads, families and styles, varied over the trials and the same for the same seed."""
+    draw = random.Random(f"{seed} {fault.name} {index}")
+    low, high = fault.sizes
+    ms = int(low * (high / low) ** draw.random())
+    return Trial(host, ms, fault.families[index % len(fault.families)], fault.busy and index % 2 == 1,
+                 fault.styles[index % len(fault.styles)], draw)
+
+
+def background(trial: Trial, servers: list[str]) -> list[subprocess.Popen]:
+    """Other clients' requests while the fault lasts."""
+    if not trial.busy:
+        return []
+    return [trial.host.client("neighbour", "load", trial.host.address(server, trial.family), "80", "6", "30")
+            for server in servers]
+
+
+def attempt(fault: Fault, host: Host, index: int, options: argparse.Namespace) -> Result:
+    trial = conditions(fault, host, index, options.seed)
+    began = time.monotonic()
+    directory = host.scratch / "captures"
+    threshold = max(30, int(trial.ms * fault.threshold))
+    recorder = Recorder(options.flightrec, directory, host.socket, f"{threshold}ms", *fault.options)
+    others: list[subprocess.Popen] = []
+    try:
+        others = background(trial, ["api"])
+        time.sleep(0.5)
+        truth = fault.inject(trial)
+        time.sleep(0.3)
+        books = recorder.stop()
+        incidents = recorder.list()
+        largest = max(incidents, key=lambda row: row["peak_ns"], default=None)
+        show = recorder.show(largest["id"]) if largest else None
+        result = judge(fault, truth, incidents, show, books, began)
+    finally:
+        recorder.kill()
+        for process in others:
+            process.terminate()
+            process.wait()
+        fault.clean(host)
+    if result.wrong and options.keep:
+        kept = pathlib.Path(options.keep) / f"{fault.name}-{index}"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(directory, kept, ignore=shutil.ignore_patterns("*.sock"))
+    what = f"{trial.ms} ms, IPv{trial.family}, {'busy' if trial.busy else 'quiet'}, {trial.style}"
+    mark = "wrong" if result.wrong else "right"
+    print(f"{mark}  {fault.name:24} {what:40} {result.got} ({result.confidence})  {result.seconds:.0f} s", flush=True)
+    if result.wrong:
+        for line in [*result.wrong, result.text]:
+            print(f"         {line}", flush=True)
+    return result
+
+
+def matrix(results: list[Result]) -> None:
+    """Rows: what was done. Columns: what was said, with how many of them high, medium and low."""
+    print("\nfault                     is              said (high/medium/low)")
+    for name in dict.fromkeys(result.fault.name for result in results):
+        mine = [result for result in results if result.fault.name == name]
+        said = {}
+        for result in mine:
+            counts = said.setdefault(result.got, {"high": 0, "medium": 0, "low": 0, "-": 0})
+            counts[result.confidence] += 1
+        text = ", ".join(f"{cause} ×{sum(c.values())} ({c['high']}/{c['medium']}/{c['low']})" for cause, c in said.items())
+        right = sum(not result.wrong for result in mine)
+        print(f"{name:25} {mine[0].fault.cause:15} {text}   {right} of {len(mine)} right")
+    unexplained = [result.unexplained for result in results]
+    apart = [abs(result.disagreement_ms) for result in results if result.disagreement_ms is not None]
+    if unexplained:
+        print(f"\nunexplained: median {statistics.median(unexplained):.2%}, worst {max(unexplained):.2%}")
+    if apart:
+        print(f"against the injected time: median {statistics.median(apart):.1f} ms apart, worst {max(apart):.1f} ms")
+
+
+def failed(result: Result) -> bool:
+    return bool(result.wrong) and (result.fault.plain or result.confidence == "high")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("flightrec")
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--fault", action="append", help="only these (shell patterns)")
+    parser.add_argument("--list", action="store_true", help="the faults and their causes")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", help="a directory for the captures of wrong trials")
+    parser.add_argument("--healthy", type=int, default=600, help="seconds of mixed healthy load at the end; 0: none")
+    options = parser.parse_args()
+    chosen = [f for f in FAULTS if not options.fault or any(fnmatch.fnmatch(f.name, p) for p in options.fault)]
+    if options.list:
+        for fault in chosen:
+            print(f"{fault.name:25} {fault.cause}{'' if fault.plain else '  (not plain)'}")
+        return 0
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, lambda *_: sys.exit(143))
+    host = Host(pathlib.Path(tempfile.mkdtemp(prefix="flightrec-lab-")))
+    results: list[Result] = []
+    broken = False
+    try:
+        for fault in chosen:
+            try:
+                host.remove_all()
+                for name in ("client", "neighbour"):
+                    host.start(name, "/bin/busybox", "sleep", "86400")
+                fault.prepare(host)
+            except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+                print(f"could not prepare {fault.name}: {error}", flush=True)
+                broken = True
+                continue
+            for index in range(options.trials):
+                try:
+                    results.append(attempt(fault, host, index, options))
+                except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as error:
+                    print(f"broken {fault.name}: {error}", flush=True)
+                    broken = True
+        if options.healthy and (not options.fault or "healthy" in options.fault):
+            broken = not healthy.run(host, options.flightrec, options.healthy) or broken
+    finally:
+        host.close()
+    matrix(results)
+    return 1 if broken or any(failed(result) for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""Faults between containers, and between this host and others."""
+
+from trial import Fault
+
+FAULTS: list[Fault] = []

@@ -1,0 +1,57 @@
+"""One recorder around one trial, and what it caught."""
+
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+
+class Recorder:
+    """Each trial has its own: incidents of one container are rationed within a recording."""
+
+    def __init__(self, flightrec: str, directory: pathlib.Path, socket: pathlib.Path, threshold: str, *options: str):
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        self.flightrec, self.directory = flightrec, directory
+        self.log = directory / "log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [flightrec, "record", "--dir", str(directory), "--threshold", threshold, "--before", "3s", "--after", "1s",
+                 "--window", "20s", "--memory", "64M", "--docker-socket", str(socket), *options], stderr=log, stdout=log)
+        for _ in range(100):
+            if "armed" in self.log.read_text():
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError("the recorder did not start: " + self.log.read_text())
+
+    def stop(self) -> str:
+        """Ends it; it finishes the capture it has open. Returns what is wrong with its books, or nothing."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return "the recorder did not end"
+        log = self.log.read_text()
+        return "" if " 0 lost, 0 unreadable, 0 unaccounted" in log else "the books: " + log[-500:]
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def list(self) -> list[dict]:
+        return json.loads(self._read("list", "--json"))
+
+    def show(self, identifier: str) -> dict:
+        return json.loads(self._read("show", identifier, "--json"))
+
+    def _read(self, *command: str) -> str:
+        done = subprocess.run([self.flightrec, *command, "--dir", str(self.directory)], capture_output=True, text=True)
+        if done.returncode not in (0, 3):
+            raise RuntimeError(done.stderr)
+        return done.stdout or "[]"

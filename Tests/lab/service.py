@@ -1,0 +1,268 @@
+"""A service that is slow in the way each request tells it to, and its clients. Runs inside the lab's containers.
+
+serve threads|loop PORT [DOWNSTREAM]   a thread a connection, or one event loop; DOWNSTREAM is HOST:PORT
+ask HOST PORT COMMAND MS [STYLE]       prints {"ms": what the client waited, "detail": what the server measured}
+load HOST PORT SECONDS RATE            sequential requests; prints {"max_ms": …, "count": …}
+sink HOST PORT BYTES PAUSE             asks for BYTES and reads them after a pause of PAUSE seconds
+
+A request is a line `COMMAND MS`, an answer a line `ok DETAIL`. `call:COMMAND` asks the downstream to do COMMAND.
+STYLE: keep-alive (warm connection), fresh (a connection of its own), pipelined (behind another request).
+"""
+
+import asyncio
+import fcntl
+import json
+import mmap
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PAYLOAD = b"x" * 65536
+lock = threading.Lock()
+downstream: tuple[str, int] | None = None
+local = threading.local()
+
+
+def connect(host: str, port: int, nodelay: bool = True) -> socket.socket:
+    connection = socket.create_connection((host, port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(nodelay))
+    return connection
+
+
+def run_delay() -> int:
+    """ns this thread waited for a CPU since it exists (Documentation/scheduler/sched-stats.rst)."""
+    with open("/proc/thread-self/schedstat") as file:
+        return int(file.read().split()[1])
+
+
+def burn(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def hold(seconds: float, held: threading.Event) -> None:
+    with lock:
+        held.set()
+        time.sleep(seconds)
+
+
+def wait_for_lock(seconds: float) -> None:
+    held = threading.Event()
+    threading.Thread(target=hold, args=(seconds, held)).start()
+    held.wait()
+    with lock:
+        pass
+
+
+def wait_for_file_lock(seconds: float) -> None:
+    with tempfile.NamedTemporaryFile() as mine:
+        holder = (
+            "import fcntl,sys,time\nf=open(sys.argv[1])\nfcntl.flock(f,fcntl.LOCK_EX)\nprint(1,flush=True)\n"
+            f"time.sleep({seconds})"
+        )
+        other = subprocess.Popen([sys.executable, "-S", "-c", holder, mine.name], stdout=subprocess.PIPE)
+        assert other.stdout
+        other.stdout.readline()
+        fcntl.flock(mine, fcntl.LOCK_EX)
+        other.wait()
+
+
+def sync_file(seconds: float) -> str:
+    """Writes what the throttled disk takes so long for (2 MiB/s) and returns how long fsync took."""
+    path = "/slow/file"
+    with open(path, "wb", buffering=0) as file:
+        file.write(os.urandom(max(4096, int(seconds * (2 << 20)))))
+        begin = time.monotonic()
+        os.fsync(file.fileno())
+        return str((time.monotonic() - begin) * 1000)
+
+
+def fill_memory(megabytes: float) -> None:
+    """Dirties more than the container may hold: its own limit makes it write pages back before it gets others."""
+    size = int(megabytes) << 20
+    with open("/slow/big", "w+b") as file:
+        file.truncate(size)
+        with mmap.mmap(file.fileno(), size) as pages:
+            for at in range(0, size, 4096):
+                pages[at] = 1
+
+
+def connect_until_it_works(host: str, port: int) -> None:
+    """As a client that retries when no local port is free."""
+    while True:
+        try:
+            connect(host, port).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+
+
+def handle(command: str, amount: float) -> str:
+    if command == "sleep":
+        time.sleep(amount)
+    elif command == "cpu":
+        before = run_delay()
+        burn(amount)
+        return str((run_delay() - before) / 1e6)
+    elif command == "lock":
+        wait_for_lock(amount)
+    elif command == "child":
+        subprocess.run([sys.executable, "-S", "-c", f"import time; time.sleep({amount})"], check=True)
+    elif command == "flock":
+        wait_for_file_lock(amount)
+    elif command == "fsync":
+        return sync_file(amount)
+    elif command == "fill":
+        fill_memory(amount * 1000)
+    elif command == "port":
+        assert downstream
+        connect_until_it_works(*downstream)
+    elif command.startswith("call:"):
+        return call(command.removeprefix("call:"), amount)
+    return "-"
+
+
+def call(command: str, amount: float) -> str:
+    """On the thread's own connection to the downstream, which it keeps."""
+    assert downstream
+    if not hasattr(local, "connection"):
+        local.connection = connect(*downstream)
+        local.replies = local.connection.makefile("r")
+    local.connection.sendall(f"{command} {amount * 1000}\n".encode())
+    return local.replies.readline().split()[1]
+
+
+def answer(command: str, detail: str, amount: float) -> bytes:
+    if command == "big":
+        return PAYLOAD * int(amount * 1000 / 64) + b"\n"
+    return f"ok {detail}\n".encode()
+
+
+def serve_connection(connection: socket.socket) -> None:
+    with connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for line in connection.makefile("r"):
+            command, amount = line.split()
+            seconds = float(amount) / 1000
+            if command == "close":
+                return
+            connection.sendall(answer(command, handle(command, seconds), seconds))
+
+
+def serve_threads(port: int, backlog: int) -> None:
+    with socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=backlog) as listener:
+        if os.environ.get("SNDBUF"):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(os.environ["SNDBUF"]))
+        while True:
+            connection, _ = listener.accept()
+            if os.path.exists("/tmp/stall"):
+                time.sleep(float(open("/tmp/stall").read()))
+            threading.Thread(target=serve_connection, args=(connection,), daemon=True).start()
+
+
+async def serve_loop(port: int) -> None:
+    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calling = None
+        while line := await reader.readline():
+            command, amount = line.decode().split()
+            detail = "-"
+            if command.startswith("call:"):
+                assert downstream
+                calling = calling or await asyncio.open_connection(*downstream)
+                calling[1].write(f"{command.removeprefix('call:')} {amount}\n".encode())
+                detail = (await calling[0].readline()).decode().split()[1]
+            elif command == "sleep":
+                await asyncio.sleep(float(amount) / 1000)
+            else:
+                detail = handle(command, float(amount) / 1000)
+            writer.write(f"ok {detail}\n".encode())
+        writer.close()
+
+    server = await asyncio.start_server(connection, "", port)
+    async with server:
+        await server.serve_forever()
+
+
+def ask(host: str, port: int, command: str, ms: str, style: str) -> None:
+    nodelay = os.environ.get("NAGLE") is None
+    with connect(host, port, nodelay) as connection:
+        replies = connection.makefile("r")
+        if style != "fresh":
+            # The service and its threads are known by the time it matters, as where it was running.
+            for warm in ["none", "none", "call:none" if command.startswith("call:") else "none"]:
+                connection.sendall(f"{warm} 0\n".encode())
+                replies.readline()
+        print("ready", file=sys.stderr, flush=True)
+        begin = time.monotonic()
+        line = f"{command} {ms}\n".encode()
+        if style == "split":
+            # Two small writes: without TCP_NODELAY the second waits for the first one's acknowledgement.
+            connection.sendall(line[:3])
+            connection.sendall(line[3:])
+        else:
+            connection.sendall(line + (b"none 0\n" if style == "pipelined" else b""))
+        reply = replies.readline()
+        waited = (time.monotonic() - begin) * 1000
+        if style == "pipelined":
+            replies.readline()
+        print(json.dumps({"ms": waited, "detail": (reply.split() + ["-"])[1] if len(reply) < 100 else "-"}))
+
+
+def load(host: str, port: int, seconds: float, rate: float) -> None:
+    longest, count, end = 0.0, 0, time.monotonic() + seconds
+    with connect(host, port) as connection:
+        replies = connection.makefile("r")
+        while time.monotonic() < end:
+            begin = time.monotonic()
+            connection.sendall(b"none 0\n")
+            replies.readline()
+            longest = max(longest, time.monotonic() - begin)
+            count += 1
+            time.sleep(1 / rate)
+    print(json.dumps({"max_ms": longest * 1000, "count": count}))
+
+
+def sink(host: str, port: int, amount: str, pause: float, buffer: int) -> None:
+    """A reader that closes its window: it asks for much, and reads after a pause."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as connection:
+        if buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        connection.connect((host, port))
+        replies = connection.makefile("rb")
+        for _ in range(3):
+            connection.sendall(b"none 0\n")
+            replies.readline()
+        begin = time.monotonic()
+        connection.sendall(f"big {amount}\n".encode())
+        time.sleep(pause)
+        replies.readline()
+        print(json.dumps({"ms": (time.monotonic() - begin) * 1000, "detail": "-"}))
+
+
+def main(arguments: list[str]) -> None:
+    global downstream
+    mode, *rest = arguments
+    if mode == "serve":
+        if len(rest) > 2:
+            host, _, port = rest[2].rpartition(":")
+            downstream = (host, int(port))
+        if rest[0] == "threads":
+            serve_threads(int(rest[1]), int(os.environ.get("BACKLOG", "128")))
+        else:
+            asyncio.run(serve_loop(int(rest[1])))
+    elif mode == "ask":
+        ask(rest[0], int(rest[1]), rest[2], rest[3], rest[4] if len(rest) > 4 else "keep-alive")
+    elif mode == "load":
+        load(rest[0], int(rest[1]), float(rest[2]), float(rest[3]))
+    elif mode == "sink":
+        sink(rest[0], int(rest[1]), rest[2], float(rest[3]), int(rest[4]) if len(rest) > 4 else 0)
+    elif mode == "burn":
+        burn(float(rest[0]))
+
+
+main(sys.argv[1:])

@@ -1,0 +1,121 @@
+"""What a fault is, and how one trial of it is judged."""
+
+import dataclasses
+import json
+import random
+import subprocess
+import time
+from collections.abc import Callable
+
+from host import Host
+
+
+@dataclasses.dataclass
+class Truth:
+    """What was done to the request, known from the injection itself."""
+
+    #: What its client waited, ms.
+    client_ms: float
+    #: What the fault cost it, ms; None where only the client's wait is known.
+    injected_ms: float | None = None
+
+
+@dataclasses.dataclass
+class Trial:
+    """The conditions of one trial, drawn from the seed."""
+
+    host: Host
+    ms: int
+    family: int
+    busy: bool
+    style: str
+    random: random.Random
+
+    def ask(self, server: str, command: str, ms: float | None = None, style: str | None = None,
+            client: str = "client", environment: dict[str, str] | None = None) -> subprocess.Popen:
+        return self.host.client(
+            client, "ask", self.host.address(server, self.family), "80", command, str(ms or self.ms),
+            style or self.style, environment=environment)
+
+    def asked(self, process: subprocess.Popen) -> dict:
+        """The client's own report."""
+        out, err = process.communicate(timeout=60)
+        if process.returncode != 0:
+            raise RuntimeError("the client: " + err)
+        return json.loads(out)
+
+    def began(self, process: subprocess.Popen) -> None:
+        """Returns when the client has its connection and sends the request that matters."""
+        assert process.stderr
+        process.stderr.readline()
+
+
+@dataclasses.dataclass
+class Fault:
+    name: str
+    #: The verdict's cause; several where the evidence allows either.
+    cause: str
+    #: Makes the containers, once for all trials.
+    prepare: Callable[[Host], None]
+    inject: Callable[[Trial], Truth]
+    #: The container the verdict is about; several where either end may be the one that fired.
+    container: str = "api"
+    #: Cause and container at the end of the chain.
+    tail: tuple[str, str] | None = None
+    #: One that admits no excuse. The others must never be wrong with high confidence.
+    plain: bool = True
+    styles: tuple[str, ...] = ("keep-alive", "fresh", "pipelined")
+    families: tuple[int, ...] = (4, 6)
+    sizes: tuple[int, int] = (100, 2000)
+    busy: bool = True
+    #: Threshold as a part of the size.
+    threshold: float = 0.6
+    #: Undoes what a trial may have left.
+    clean: Callable[[Host], None] = lambda host: None
+    options: tuple[str, ...] = ()
+    #: ms a shorter one would not be seen by the kernel's own clocks (jiffies).
+    slack_ms: float = 5
+
+
+@dataclasses.dataclass
+class Result:
+    fault: Fault
+    got: str
+    confidence: str
+    wrong: list[str]
+    unexplained: float
+    disagreement_ms: float | None
+    text: str
+    seconds: float
+
+
+def judge(fault: Fault, truth: Truth, incidents: list[dict], show: dict | None, books: str, began: float) -> Result:
+    """Compares what flightrec says with what was done."""
+    wrong = [books] if books else []
+    if not show:
+        return Result(fault, "nothing", "-", [*wrong, "no incident"], 0, None, "", time.monotonic() - began)
+    verdict, turn = show["verdict"], show["turn"]
+    if len(incidents) != 1:
+        wrong.append(f"{len(incidents)} incidents: " + "; ".join(
+            f"{row['container']['name']} {row['peak_ns'] / 1e6:.0f} ms {row['verdict']['cause']}" for row in incidents))
+    if show["container"]["name"] not in fault.container.split("|"):
+        wrong.append(f"container {show['container']['name']}, not {fault.container}")
+    if verdict["cause"] not in fault.cause.split("|"):
+        wrong.append(f"cause {verdict['cause']}, not {fault.cause}")
+    total = turn["total_ns"] / 1e6
+    if abs(total - truth.client_ms) > max(10, 0.02 * truth.client_ms):
+        wrong.append(f"total {total:.1f} ms, the client waited {truth.client_ms:.1f} ms")
+    if sum(stage["ns"] for stage in turn["stages"]) + turn["unexplained_ns"] != turn["total_ns"]:
+        wrong.append("the stages do not sum to the total")
+    disagreement = None
+    if truth.injected_ms is not None:
+        disagreement = verdict["share"] * total - truth.injected_ms
+        if abs(disagreement) > max(fault.slack_ms, 0.05 * truth.injected_ms):
+            wrong.append(f"explains {verdict['share'] * total:.1f} ms, injected were {truth.injected_ms:.1f} ms")
+    if fault.tail:
+        last = verdict["chain"][-1]
+        if (last["cause"], last["container"]) != fault.tail:
+            wrong.append(f"the chain ends with {last['cause']} of {last['container']}, not {fault.tail[0]} of {fault.tail[1]}")
+    text = f"{verdict['summary']} | " + " | ".join(verdict["evidence"])
+    return Result(fault, verdict["cause"], verdict["confidence"], wrong, turn["unexplained_ns"] / max(1, turn["total_ns"]),
+                  disagreement, text, time.monotonic() - began)
