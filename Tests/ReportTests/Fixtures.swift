@@ -59,7 +59,7 @@ enum Fixtures {
             let quiet = from >= spike && from < spike + 800 * millisecond
             let load = (quiet ? 300_000 : 4_000_000) + index % 7 * 500_000
             evidence.softirqTicks.append(
-                SoftirqTick(from: from, to: from + 100 * millisecond, total: load, netRX: load * 9 / 10))
+                SoftirqTick(cpu: 0, from: from, to: from + 100 * millisecond, total: load, netRX: load * 9 / 10))
         }
         for index in UInt64(0)..<158 {
             let at = evidence.from + index * 100 * millisecond

@@ -149,7 +149,7 @@ import Testing
         evidence.to = .max
         evidence.turns[0].start = 0
         evidence.turns[0].end = .max
-        evidence.softirqTicks.append(SoftirqTick(from: 1, to: .max, total: .max, netRX: 0))
+        evidence.softirqTicks.append(SoftirqTick(cpu: 0, from: 1, to: .max, total: .max, netRX: 0))
         evidence.samples.append(ContainerSample(at: .max, container: Fixtures.redis, frozen: true, throttled: .max))
         evidence.clock = ClockPair(monotonic: .max, wall: .min)
         let text = show(Fixtures.incident(evidence), Style(color: false, width: 80, utf8: true))
