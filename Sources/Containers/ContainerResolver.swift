@@ -142,7 +142,8 @@ public final class ContainerResolver: Sendable {
         state.withLock { state in
             guard let path = state.paths[key] ?? state.index.known(key) else { return nil }
             return CgroupPlace(
-                unified: state.index.root.map { $0 + path }, controllers: state.index.controllers.mapValues { $0 + path })
+                unified: state.index.root.map { $0 + path },
+                controllers: state.index.controllers.mapValues { $0 + path })
         }
     }
 }

@@ -72,26 +72,29 @@ public struct ContextHistory: Sendable {
     /// when that time began, and of every container its last look before: what came after is compared with it.
     public func collect(into evidence: inout Evidence, containers: Set<ContainerKey>) {
         let wanted = containers.union([0])
-        let (from, to) = (evidence.from, evidence.to)
-        evidence.samples = Self.cut(samples, from, to, { $0.at }) { wanted.contains($0.container) ? $0.container : nil }
-        evidence.softnet = Self.cut(softnet, from, to, { $0.at }) { $0.cpu }
+        let cut = Cut(from: evidence.from, to: evidence.to)
+        evidence.samples = cut.of(samples.filter { wanted.contains($0.container) }, at: \.at, series: \.container)
+        evidence.softnet = cut.of(softnet, at: \.at, series: \.cpu)
         let looked = Set(evidence.samples.map(\.container))
-        let old = before.values.filter { looked.contains($0.container) }.sorted { $0.at < $1.at }
-        evidence.counters = Self.cut(old + counters, from, to, { $0.at }) {
-            looked.contains($0.container) ? Series(container: $0.container, name: $0.name) : nil
+        let old = before.values.sorted { $0.at < $1.at }
+        evidence.counters = cut.of((old + counters).filter { looked.contains($0.container) }, at: \.at) {
+            Series(container: $0.container, name: $0.name)
         }
     }
+}
 
-    /// Those within the time, and the last before it of every series; `series` nil: not wanted.
-    private static func cut<Reading, Key: Hashable>(
-        _ readings: [Reading], _ from: Instant, _ to: Instant, _ at: (Reading) -> Instant,
-        _ series: (Reading) -> Key?
+/// Those readings within the time, and the last before it of every series.
+private struct Cut {
+    var from: Instant
+    var to: Instant
+
+    func of<Reading, Key: Hashable>(
+        _ readings: [Reading], at: (Reading) -> Instant, series: (Reading) -> Key
     ) -> [Reading] {
         var before: [Key: Reading] = [:]
         var within: [Reading] = []
         for reading in readings where at(reading) <= to {
-            guard let key = series(reading) else { continue }
-            if at(reading) < from { before[key] = reading } else { within.append(reading) }
+            if at(reading) < from { before[series(reading)] = reading } else { within.append(reading) }
         }
         return before.values.sorted { at($0) < at($1) } + within
     }

@@ -51,7 +51,9 @@ import Testing
         try tree.write("memory/memory.limit_in_bytes", "9223372036854771712\n")
         let place = CgroupPlace(
             unified: tree.path + "/u",
-            controllers: ["cpu": tree.path + "/cpu", "freezer": tree.path + "/freezer", "memory": tree.path + "/memory"])
+            controllers: [
+                "cpu": tree.path + "/cpu", "freezer": tree.path + "/freezer", "memory": tree.path + "/memory",
+            ])
         let sample = CgroupFiles(place, scratch).sample(7, at: 8, scratch)
         #expect(sample.frozen == true)
         #expect(sample.throttled == 250 && sample.throttledPeriods == 4)
