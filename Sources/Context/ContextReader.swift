@@ -4,8 +4,10 @@ import Events
 
 /// Looks at what hosts and containers say of themselves, when the schedule says so. Belongs to the pump thread.
 public final class ContextReader {
-    /// Containers whose files are kept open. Their descriptors, 12 each, leave room below the usual limit of 1024.
-    private static let mostOpen = 48
+    /// Containers whose files are kept open. Their descriptors leave half of the usual limit of 1024.
+    private static let mostOpen = 512 / (CgroupFiles.most + 1)
+    /// ns without a look after which a container's files make room for another's.
+    private static let unused: UInt64 = 10_000_000_000
     /// ns between two looks at the host while nothing is slow.
     private static let quietInterval: UInt64 = 1_000_000_000
 
@@ -44,14 +46,24 @@ public final class ContextReader {
         var sample = files.cgroup.sample(key, at: now, scratch)
         if look.network { sample.network = readNetwork(&files, key, at: now) }
         let isGone = sample == ContainerSample(at: now, container: key)
-        open[key] = isGone ? nil : files
         if !isGone { history.note(sample) }
+        keep(files, of: key, isGone: isGone, at: now)
+    }
+
+    /// When there are more containers than may be kept open, the others are opened at each look: to let them take each
+    /// other's place would have all of them opened.
+    private func keep(_ files: Open, of key: ContainerKey, isGone: Bool, at now: Instant) {
+        if isGone {
+            open[key] = nil
+        } else if open[key] != nil || open.count < Self.mostOpen {
+            open[key] = files
+        } else if let oldest = open.min(by: { $0.value.used < $1.value.used }), oldest.value.used &+ Self.unused < now {
+            open[oldest.key] = nil
+            open[key] = files
+        }
     }
 
     private func files(_ key: ContainerKey) -> Open? {
-        if open.count >= Self.mostOpen, let oldest = open.min(by: { $0.value.used < $1.value.used }) {
-            open[oldest.key] = nil
-        }
         if key == 0 {
             return Open(cgroup: CgroupFiles(host: ()), network: NetworkFiles(process: "/proc/self"), used: 0)
         }
