@@ -26,6 +26,7 @@ let package = Package(
         .target(name: "Window", dependencies: ["Events", "CLZ4", "CFlightrec"]),
         .target(name: "Trigger", dependencies: ["Events", "Analysis"]),
         .target(name: "Containers", dependencies: ["Analysis", "CLinux"]),
+        .target(name: "Context", dependencies: ["Events", "Analysis", "Containers"]),
         .target(
             name: "Capture",
             dependencies: [
@@ -37,7 +38,7 @@ let package = Package(
         .target(
             name: "Recorder",
             dependencies: [
-                "Events", "Kernel", "Window", "Trigger", "Containers", "Capture", "Analysis", "CLinux",
+                "Events", "Kernel", "Window", "Trigger", "Containers", "Context", "Capture", "Analysis", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "Demo", dependencies: ["CLinux"]),
@@ -52,6 +53,7 @@ let package = Package(
         .testTarget(name: "WindowTests", dependencies: ["Window", "Events", "CFlightrec"]),
         .testTarget(name: "TriggerTests", dependencies: ["Trigger", "Analysis", "Events"]),
         .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis"]),
+        .testTarget(name: "ContextTests", dependencies: ["Context", "Containers", "Analysis", "Events"]),
         .testTarget(
             name: "CaptureTests",
             dependencies: [

@@ -118,7 +118,7 @@ CREATE TABLE baseline (
     turns             INTEGER NOT NULL,
     p50_ns            INTEGER NOT NULL,
     p99_ns            INTEGER NOT NULL,
-    retransmits_per_s REAL    NOT NULL,
+    retransmits_per_s REAL    NOT NULL, -- in the two minutes before the first slow turn began
     of_verdict        INTEGER NOT NULL  -- 1: the one the verdict compares with
 ) STRICT;
 
@@ -132,20 +132,50 @@ CREATE TABLE softirq_total (
     deferred_max_ns INTEGER NOT NULL  -- longest wait from raise to entry
 ) STRICT;
 
--- Softirq work of all CPUs together, tick by tick.
+-- Softirq work of one CPU, tick by tick. A CPU that had none in a tick has no row for it.
 CREATE TABLE softirq_tick (
+    cpu       INTEGER NOT NULL,
     from_ns   INTEGER NOT NULL,
     to_ns     INTEGER NOT NULL,
     total_ns  INTEGER NOT NULL,
     net_rx_ns INTEGER NOT NULL
 ) STRICT;
 
--- What a container's cgroup files said at one moment. NULL: the host does not have the file.
+-- What a container's cgroup files said at one moment: one look. NULL: the host does not have the file.
+-- The last look before from_ns is here too. Of the host (container 0) there are pressures alone.
 CREATE TABLE sample (
-    at_ns        INTEGER NOT NULL,
-    container    INTEGER NOT NULL,
-    frozen       INTEGER, -- 1: frozen or freezing
-    throttled_ns INTEGER  -- since the cgroup exists
+    at_ns              INTEGER NOT NULL,
+    container          INTEGER NOT NULL,
+    frozen             INTEGER, -- 1: frozen or freezing
+    throttled_ns       INTEGER, -- since the cgroup exists, as all below but the bytes
+    throttled_periods  INTEGER, -- cpu.stat nr_throttled
+    memory_high        INTEGER, -- times over the soft limit: memory.events high
+    memory_max         INTEGER, -- times at the limit: memory.events max, or memory.failcnt
+    memory_kills       INTEGER, -- processes killed: oom_kill
+    memory_bytes       INTEGER, -- in use
+    memory_limit_bytes INTEGER, -- NULL: no limit
+    cpu_pressure_ns    INTEGER, -- at least one task waited: "some" of cpu.pressure
+    memory_pressure_ns INTEGER,
+    io_pressure_ns     INTEGER,
+    network            INTEGER NOT NULL -- 1: its counters (table counter) were read at this look too
+) STRICT;
+
+-- A counter of a container's network namespace, at each look that found it changed. Between its rows it stood still,
+-- before the first of them at 0. Rows before from_ns say where it stood when the capture begins.
+CREATE TABLE counter (
+    at_ns     INTEGER NOT NULL,
+    container INTEGER NOT NULL, -- 0: the host's own namespace
+    name      TEXT    NOT NULL, -- as the kernel calls it: ListenOverflows, TCPTimeouts; "eth0 rx_dropped"
+    value     INTEGER NOT NULL  -- since the namespace exists
+) STRICT;
+
+-- One CPU's line of /proc/net/softnet_stat, since boot.
+CREATE TABLE softnet (
+    at_ns     INTEGER NOT NULL,
+    cpu       INTEGER NOT NULL,
+    processed INTEGER NOT NULL, -- packets
+    dropped   INTEGER NOT NULL, -- packets refused by its full backlog
+    squeezed  INTEGER NOT NULL  -- times NET_RX ended with work left
 ) STRICT;
 
 -- Intervals in which events are known to be missing.

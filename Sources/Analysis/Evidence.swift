@@ -86,39 +86,6 @@ public struct SoftirqTotal: Sendable, Equatable, Codable {
     }
 }
 
-/// Softirq work of all CPUs in one tick: the timeline's load lane.
-public struct SoftirqTick: Sendable, Equatable, Codable {
-    public var from: Instant
-    public var to: Instant
-    /// ns spent in softirqs, all CPUs together.
-    public var total: UInt64
-    public var netRX: UInt64
-
-    public init(from: Instant, to: Instant, total: UInt64, netRX: UInt64) {
-        self.from = from
-        self.to = to
-        self.total = total
-        self.netRX = netRX
-    }
-}
-
-/// What the cgroup files of one container said at one moment. `nil`: this host does not have the file.
-public struct ContainerSample: Sendable, Equatable, Codable {
-    public var at: Instant
-    public var container: ContainerKey
-    /// `cgroup.events` frozen, or `freezer.state` FROZEN/FREEZING.
-    public var frozen: Bool?
-    /// ns since the cgroup exists: `cpu.stat` throttled_usec (v2) or throttled_time (v1).
-    public var throttled: UInt64?
-
-    public init(at: Instant, container: ContainerKey, frozen: Bool?, throttled: UInt64?) {
-        self.at = at
-        self.container = container
-        self.frozen = frozen
-        self.throttled = throttled
-    }
-}
-
 /// The container's and port's own figures before the incident.
 public struct Baseline: Sendable, Equatable, Codable {
     public var container: ContainerKey
@@ -129,6 +96,7 @@ public struct Baseline: Sendable, Equatable, Codable {
     /// ns.
     public var p50: UInt64
     public var p99: UInt64
+    /// Of its connections, in the two minutes before the first slow turn began.
     public var retransmitsPerSecond: Double
 
     public init(
@@ -195,6 +163,9 @@ public struct Evidence: Sendable {
     public var softirqTotals: [SoftirqTotal] = []
     public var softirqTicks: [SoftirqTick] = []
     public var samples: [ContainerSample] = []
+    /// Network counters of those containers and the host; in order of `at` for each.
+    public var counters: [CounterReading] = []
+    public var softnet: [SoftnetReading] = []
     public var baselines: [Baseline] = []
     /// Names of the recording kernel's `enum skb_drop_reason`, those that occur.
     public var dropReasons: [UInt32: String] = [:]

@@ -63,13 +63,11 @@ enum EvidenceRows {
                 Int64(total.cpu), Int64(total.vector), total.count.signed, total.total.signed, total.max.signed,
                 total.deferredMax.signed)
         }
-        let ticks = try Insert(db, "softirq_tick", "from_ns to_ns total_ns net_rx_ns")
+        let ticks = try Insert(db, "softirq_tick", "cpu from_ns to_ns total_ns net_rx_ns")
         for tick in evidence.softirqTicks {
-            try ticks.row(tick.from.signed, tick.to.signed, tick.total.signed, tick.netRX.signed)
+            try ticks.row(
+                Int64(tick.cpu), tick.from.signed, tick.to.signed, tick.total.signed, tick.netRX.signed)
         }
-        let samples = try Insert(db, "sample", "at_ns container frozen throttled_ns")
-        for sample in evidence.samples {
-            try samples.row(sample.at.signed, sample.container.signed, sample.frozen, sample.throttled?.signed)
-        }
+        try ContextRows.insert(evidence, into: db)
     }
 }

@@ -73,16 +73,13 @@ enum EvidenceTables {
                     cpu: try $0.number(0), vector: try $0.number(1), count: try $0.bits(2), total: try $0.bits(3),
                     max: try $0.bits(4), deferredMax: try $0.bits(5)))
         }
-        try each(db, "from_ns, to_ns, total_ns, net_rx_ns", "softirq_tick ORDER BY rowid") {
+        try each(db, "cpu, from_ns, to_ns, total_ns, net_rx_ns", "softirq_tick ORDER BY rowid") {
             evidence.softirqTicks.append(
-                SoftirqTick(from: try $0.bits(0), to: try $0.bits(1), total: try $0.bits(2), netRX: try $0.bits(3)))
+                SoftirqTick(
+                    cpu: try $0.number(0), from: try $0.bits(1), to: try $0.bits(2), total: try $0.bits(3),
+                    netRX: try $0.bits(4)))
         }
-        try each(db, "at_ns, container, frozen, throttled_ns", "sample ORDER BY rowid") {
-            evidence.samples.append(
-                ContainerSample(
-                    at: try $0.bits(0), container: try $0.bits(1), frozen: $0.isNull(2) ? nil : try $0.int64(2) != 0,
-                    throttled: try $0.optionalBits(3)))
-        }
+        try ContextRows.read(into: &evidence, from: db)
     }
 
     /// Calls `body` for every row of a query whose column list and source are ours, never the file's.

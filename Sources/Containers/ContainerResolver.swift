@@ -137,47 +137,26 @@ public final class ContainerResolver: Sendable {
         return buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     }
 
-    /// What the container's cgroup files say now; `nil` where this host has no such file.
-    public func sample(_ key: UInt64) -> (frozen: Bool?, throttled: UInt64?) {
-        let place = state.withLock { state in
-            (state.index.root, state.index.controllers, state.paths[key] ?? state.index.known(key))
+    /// Where the container's cgroup files are, without any I/O; `nil` while its cgroup is not known.
+    public func place(of key: UInt64) -> CgroupPlace? {
+        state.withLock { state in
+            guard let path = state.paths[key] ?? state.index.known(key) else { return nil }
+            return CgroupPlace(
+                unified: state.index.root.map { $0 + path },
+                controllers: state.index.controllers.mapValues { $0 + path })
         }
-        guard let path = place.2 else { return (nil, nil) }
-        var frozen: Bool?
-        var throttled: UInt64?
-        if let root = place.0 {
-            frozen = CgroupFile.value("frozen", in: "\(root)\(path)/cgroup.events").map { $0 != 0 }
-            throttled = CgroupFile.value("throttled_usec", in: "\(root)\(path)/cpu.stat").map { $0 &* 1000 }
-        }
-        // A hybrid host has both freezers; either one stops the container.
-        if let freezer = place.1["freezer"], let text = CgroupFile.text("\(freezer)\(path)/freezer.state") {
-            frozen = frozen == true || text.hasPrefix("FROZEN") || text.hasPrefix("FREEZING")
-        }
-        if let cpu = place.1["cpu"], let time = CgroupFile.value("throttled_time", in: "\(cpu)\(path)/cpu.stat") {
-            throttled = max(throttled ?? 0, time)
-        }
-        return (frozen, throttled)
     }
 }
 
-/// Small cgroup files, read without Foundation: sampling happens on the pump thread.
-enum CgroupFile {
-    static func text(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
-            let count = read(descriptor, buffer.baseAddress, buffer.count)
-            return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
-        }
-    }
+/// The directories of one cgroup. A hybrid host has some of its files in the one, some in the others.
+public struct CgroupPlace: Sendable, Equatable {
+    /// In the v2 hierarchy.
+    public var unified: String?
+    /// In the v1 hierarchies, by controller.
+    public var controllers: [String: String]
 
-    /// Value of one `key value` line.
-    static func value(_ key: String, in path: String) -> UInt64? {
-        for line in text(path)?.split(separator: "\n") ?? [] {
-            let words = line.split(separator: " ")
-            if words.count == 2, words[0] == key { return UInt64(words[1]) }
-        }
-        return nil
+    public init(unified: String?, controllers: [String: String]) {
+        self.unified = unified
+        self.controllers = controllers
     }
 }

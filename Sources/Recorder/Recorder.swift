@@ -3,6 +3,7 @@ import CFlightrec
 import CLinux
 import Capture
 import Containers
+import Context
 import Events
 import Foundation
 import Glibc
@@ -16,6 +17,8 @@ public final class Recorder {
     private static let tick: UInt64 = 100_000_000
     /// Ticks between two looks at what changes slowly: counters, softirqs, sealing, eviction.
     private static let slowTicks = 5
+    /// ns after its last turn that a container is still looked at now and then.
+    private static let activeFor: UInt64 = 30_000_000_000
 
     let options: RecorderOptions
     private let logger: Logger
@@ -32,7 +35,7 @@ public final class Recorder {
     let publisher: Publisher
     private var softirqs = SoftirqHistory()
     var losses = Losses()
-    private var samples = Samples()
+    private let context: ContextReader
     private var openTurns: [fr_turn] = []
     var started: Instant = 0
     private var ticks = 0
@@ -55,6 +58,7 @@ public final class Recorder {
         loop = try EventLoop(tick: Self.tick)
         resolver = ContainerResolver(
             sources: NameSources(dockerSockets: options.dockerSockets, dockerRoots: options.dockerRoots))
+        context = ContextReader(resolver)
         trigger = TriggerEngine(rule: options.rule)
         tracker = IncidentTracker(before: options.before, after: options.after)
         window = Window(bytes: options.memory, duration: options.window)
@@ -157,7 +161,8 @@ public final class Recorder {
                 registry.closed(header.socket, at: header.ts)
                 trigger.closed(header.socket)
             }
-        case .open, .retransmit, .reset, .drop, .softirq, .slice, .queued, .stack: break
+        case .retransmit: noteRetransmit(header)
+        case .open, .reset, .drop, .softirq, .slice, .queued, .stack: break
         }
         window.append(record, kind: kind, container: header.cgroup)
     }
@@ -174,14 +179,26 @@ public final class Recorder {
             transfer: transferred > raw.start ? transferred - raw.start : 0)
     }
 
+    private func noteRetransmit(_ header: fr_header) {
+        guard let socket = registry.record(header.socket), let role = Role(rawValue: socket.role) else { return }
+        let port = role == .served ? socket.local_port : socket.remote_port
+        trigger.retransmitted(ServiceKey(container: header.cgroup, role: role, port: port), at: header.ts)
+    }
+
     private func fire(_ fact: TriggerFact, began: Instant) {
         switch selection.verdict(fact.container) {
         case .wanted: break
         case .unwanted: return
         case .undecided: return selection.hold(fact, began: began)
         }
-        tracker.note(fact, began: began) { [trigger] in trigger.baselines(of: [fact.container]) }
-        samples.watch(fact.container, until: fact.at &+ options.after)
+        tracker.note(fact, began: began) { [trigger] in trigger.baselines(of: [fact.container], before: began) }
+        watch(fact.container, until: fact.at &+ options.after)
+    }
+
+    /// Its connections may wait for the host, so that is looked at with it.
+    private func watch(_ container: ContainerKey, until: Instant) {
+        context.schedule.watch(container, until: until)
+        context.schedule.watch(0, until: until)
     }
 
     // MARK: Ticks
@@ -193,7 +210,7 @@ public final class Recorder {
         if detachedAt == nil { try probes.walkOpen { openTurns.append($0) } }
         drain()
         for raw in openTurns {
-            samples.watch(raw.h.cgroup, until: now &+ options.after)
+            watch(raw.h.cgroup, until: now &+ options.after)
             if let fact = trigger.open(observe(raw)) { fire(fact, began: raw.start) }
         }
         let slow = !openTurns.isEmpty || tracker.isCollecting
@@ -202,9 +219,11 @@ public final class Recorder {
             probes.setSlicesWanted(slow)
             slicesWanted = slow
         }
-        samples.read(resolver, at: now)
+        context.tick(at: now, slow: slow)
         ticks += 1
-        if ticks % Self.slowTicks == 0 { try onSlowTick(now) }
+        let whole = ticks % Self.slowTicks == 0
+        if slow || whole { softirqs.note(try probes.softirqs(), at: now, whole: whole) }
+        if whole { try onSlowTick(now) }
         publish(force: false)
     }
 
@@ -218,14 +237,15 @@ public final class Recorder {
 
     private func onSlowTick(_ now: Instant) throws {
         losses.note(try probes.counters(), at: now)
-        softirqs.note(try probes.softirqs(), at: now)
+        let quiet = now > Self.activeFor ? now - Self.activeFor : 0
+        context.schedule.setActive(trigger.containers(activeSince: quiet).filter(selection.has) + [0])
         window.seal(olderThan: now > 1_000_000_000 ? now - 1_000_000_000 : 0)
         window.evict(now: now)
         let limit = now > options.window ? now - options.window : 0
         _ = registry.expire(before: limit)
         losses.expire(before: limit)
         softirqs.expire(before: limit)
-        samples.expire(before: limit)
+        context.expire(before: limit)
     }
 
     private func applyRules() throws {
@@ -272,14 +292,13 @@ public final class Recorder {
         if incident.capped {
             evidence.gaps.append(Gap(from: incident.to, to: incident.to, lost: 0, why: "cut at the incident's cap"))
         }
-        let softirq = softirqs.over(from, incident.to)
-        evidence.softirqTotals = softirq.totals
-        evidence.softirqTicks = softirq.ticks
-        evidence.samples = samples.over(from, incident.to)
+        evidence.softirqTotals = softirqs.totals(from, incident.to)
+        evidence.softirqTicks = softirqs.ticks(from, incident.to)
         evidence.dropReasons = probes.dropReasons
         var blocks = window.snapshot(from: from, to: incident.to).filter { selection.has($0.container) }
         if let open = openBlock() { blocks.append(open) }
         let containers = Set(blocks.map(\.container)).union(incident.triggers.map(\.container))
+        context.history.collect(into: &evidence, containers: containers)
         for key in containers {
             if let cut = window.cutByBytes(key), cut > from {
                 evidence.gaps.append(Gap(from: from, to: cut, lost: 0, why: "history cut short by --memory"))
@@ -304,19 +323,5 @@ public final class Recorder {
         return turns.withUnsafeBytes {
             BlockCodec.encode(.open, container: 0, packedRecords: $0, count: turns.count)
         }
-    }
-}
-
-/// Names captures so that they sort by time.
-enum CaptureID {
-    /// `20261123T165204Z-a1b2c3`.
-    static func make(wall: Int64) -> String {
-        var seconds = time_t(wall / 1_000_000_000)
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
-        let stamp = String(
-            format: "%04d%02d%02dT%02d%02d%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
-            parts.tm_min, parts.tm_sec)
-        return "\(stamp)-\(String(format: "%06x", UInt32.random(in: 0..<(1 << 24))))"
     }
 }

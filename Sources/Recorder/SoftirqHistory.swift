@@ -2,7 +2,8 @@ import Analysis
 import CFlightrec
 import Events
 
-/// Readings of the kernel's softirq totals, one per tick, for as long as the window reaches back.
+/// Readings of the kernel's softirq totals, for as long as the window reaches back: of every vector at the slow ticks, and
+/// how busy each CPU was at every reading.
 struct SoftirqHistory {
     /// One CPU and vector that ran between two readings.
     private struct Delta {
@@ -22,9 +23,15 @@ struct SoftirqHistory {
     private var last: [[fr_softirq_total]] = []
     private var lastAt: Instant = 0
     private var readings: [Reading] = []
+    private var load = SoftirqLoad()
 
-    /// `totals`: `[vector][cpu]` since attach.
-    mutating func note(_ totals: [[fr_softirq_total]], at now: Instant) {
+    /// `totals`: `[vector][cpu]` since attach. `whole`: a slow tick; the readings between them only say how busy it was.
+    mutating func note(_ totals: [[fr_softirq_total]], at now: Instant, whole: Bool) {
+        load.note(totals, at: now)
+        if whole { noteVectors(totals, at: now) }
+    }
+
+    private mutating func noteVectors(_ totals: [[fr_softirq_total]], at now: Instant) {
         defer {
             last = totals
             lastAt = now
@@ -48,20 +55,22 @@ struct SoftirqHistory {
     }
 
     mutating func expire(before limit: Instant) {
+        load.expire(before: limit)
         guard let first = readings.first, first.to < limit else { return }
         readings.removeAll { $0.to < limit }
     }
 
-    /// Sums per CPU and vector, and load per tick, over the ticks that overlap the interval.
-    func over(_ from: Instant, _ to: Instant) -> (totals: [SoftirqTotal], ticks: [SoftirqTick]) {
+    /// How busy each CPU was, reading by reading.
+    func ticks(_ from: Instant, _ to: Instant) -> [SoftirqTick] { load.over(from, to) }
+
+    /// Sums per CPU and vector over the slow ticks that overlap the interval.
+    func totals(_ from: Instant, _ to: Instant) -> [SoftirqTotal] {
         struct Key: Hashable {
             var cpu: UInt16
             var vector: UInt32
         }
         var sums: [Key: SoftirqTotal] = [:]
-        var ticks: [SoftirqTick] = []
         for reading in readings where reading.to >= from && reading.from <= to {
-            var tick = SoftirqTick(from: reading.from, to: reading.to, total: 0, netRX: 0)
             for delta in reading.deltas {
                 let key = Key(cpu: delta.cpu, vector: delta.vector)
                 var sum =
@@ -73,11 +82,8 @@ struct SoftirqHistory {
                 sum.max = max(sum.max, delta.maximum)
                 sum.deferredMax = max(sum.deferredMax, delta.deferred)
                 sums[key] = sum
-                tick.total &+= delta.total
-                if delta.vector == 3 { tick.netRX &+= delta.total }
             }
-            ticks.append(tick)
         }
-        return (sums.values.sorted { ($0.cpu, $0.vector) < ($1.cpu, $1.vector) }, ticks)
+        return sums.values.sorted { ($0.cpu, $0.vector) < ($1.cpu, $1.vector) }
     }
 }

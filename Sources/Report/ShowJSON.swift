@@ -36,6 +36,8 @@ private func showObject(_ incident: Incident, _ row: ListRow, _ scope: Scope) ->
     object["verdict"] = .object(verdict)
     object["turn"] = incident.turn.map { turnObject($0, incident, scope) } ?? .null
     object["baseline"] = incident.baseline.map(baselineObject) ?? .null
+    object["differences"] = differencesJSON(incident, scope)
+    object["also_slow"] = alsoSlowJSON(incident)
     object["retransmits"] = .array(
         evidence.retransmits.filter { scope.includes($0.container, $0.socket) }.map {
             [

@@ -41,11 +41,15 @@ extension Retransmit.Kind {
 /// Softirq time of all CPUs per time passed, scaled to its own peak, which the label gives in CPUs.
 func softirqLane(_ evidence: Evidence, _ axis: TimeAxis, _ style: Style) -> (label: String, cells: String)? {
     var loads = [Double](repeating: 0, count: axis.columns)
+    // Ticks are each CPU's own: those of one reading are summed.
+    var sums: [Range<Instant>: Double] = [:]
     for tick in evidence.softirqTicks where tick.to > tick.from {
+        sums[tick.from..<tick.to, default: 0] += Double(tick.total)
+    }
+    for (span, total) in sums {
         // A tick that ends where a column begins does not belong to it.
-        guard let range = axis.range(tick.from, tick.to - 1) else { continue }
-        let load = Double(tick.total) / Double(tick.to - tick.from)
-        for column in range { loads[column] = max(loads[column], load) }
+        guard let range = axis.range(span.lowerBound, span.upperBound - 1) else { continue }
+        for column in range { loads[column] = max(loads[column], total / Double(span.length)) }
     }
     guard let peak = loads.max(), peak > 0 else { return nil }
     let label = "softirq, peak \(Format.factor(peak, places: 2)) CPU"

@@ -18,8 +18,10 @@ final class ServiceHistory {
     private var completed: UInt64 = 0
     private var onlySlowSoFar = true
     private(set) var lastUse: Instant
+    var retransmits: RetransmitRate
 
     init(at now: Instant) {
+        retransmits = RetransmitRate(since: now)
         started = now
         lastUse = now
     }
@@ -76,10 +78,11 @@ final class ServiceHistory {
     /// open turns alone, so a service that is slow from its start on still fires when its turns complete.
     var onlySlow: Bool { completed >= 3 && onlySlowSoFar }
 
-    func baseline(_ key: ServiceKey, retransmitsPerSecond: Double) -> Baseline {
+    func baseline(_ key: ServiceKey, before began: Instant) -> Baseline {
         let both = both
         return Baseline(
             container: key.container, role: key.role.rawValue, port: key.port, turns: both.total,
-            p50: both.quantile(0.5), p99: Self.p99(both), retransmitsPerSecond: retransmitsPerSecond)
+            p50: both.quantile(0.5), p99: Self.p99(both),
+            retransmitsPerSecond: retransmits.perSecond(before: began))
     }
 }

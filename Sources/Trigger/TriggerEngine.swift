@@ -70,10 +70,22 @@ public final class TriggerEngine {
     /// A socket that is gone needs no memory of its open turn.
     public func closed(_ socket: SocketID) { fired.closed(socket) }
 
-    /// Figures of every service of these containers; of all without any.
-    public func baselines(of containers: Set<ContainerKey>? = nil) -> [Baseline] {
+    /// A segment, SYN or SYN-ACK of this service was sent again. Of an unknown role: nobody knows whose port it is.
+    public func retransmitted(_ service: ServiceKey, at now: Instant) {
+        guard service.role != .unknown else { return }
+        services.history(service, at: now).retransmits.count(at: now)
+    }
+
+    /// Containers with a turn that ended, or was open, at `since` or later.
+    public func containers(activeSince since: Instant) -> Set<ContainerKey> {
+        Set(services.all.lazy.filter { $0.value.lastUse >= since }.map(\.key.container))
+    }
+
+    /// Figures of every service of these containers; of all without any. `began`: of what was sent again, only what was
+    /// before counts.
+    public func baselines(of containers: Set<ContainerKey>? = nil, before began: Instant) -> [Baseline] {
         services.all.filter { containers?.contains($0.key.container) ?? true }
-            .map { $0.value.baseline($0.key, retransmitsPerSecond: 0) }
+            .map { $0.value.baseline($0.key, before: began) }
             .sorted { ($0.container, $0.role, $0.port) < ($1.container, $1.role, $1.port) }
     }
 

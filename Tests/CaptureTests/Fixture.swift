@@ -60,11 +60,27 @@ struct Fixture {
                 remote: Endpoint(address: Array(repeating: 0xfe, count: 16), port: 65535), olderThanRecorder: true),
         ]
         evidence.softirqTotals = [SoftirqTotal(cpu: 3, vector: 3, count: 5, total: 6, max: 7, deferredMax: .max)]
-        evidence.softirqTicks = [SoftirqTick(from: 1, to: 2, total: 3, netRX: 4)]
+        evidence.softirqTicks = [SoftirqTick(cpu: 511, from: 1, to: 2, total: 3, netRX: 4)]
+        var full = ContainerSample(at: 7, container: 0)
+        full.throttledPeriods = 1
+        full.memoryHigh = 2
+        full.memoryMax = 3
+        full.memoryKills = 4
+        full.memory = 5
+        full.memoryLimit = 6
+        full.cpuPressure = 7
+        full.memoryPressure = 8
+        full.ioPressure = 9
+        full.network = true
         evidence.samples = [
             ContainerSample(at: 5, container: 77, frozen: true, throttled: nil),
-            ContainerSample(at: 6, container: 77, frozen: nil, throttled: 1 << 63),
+            ContainerSample(at: 6, container: 77, frozen: nil, throttled: 1 << 63), full,
         ]
+        evidence.counters = [
+            CounterReading(at: 5, container: 77, name: "ListenOverflows", value: 1),
+            CounterReading(at: 6, container: Self.networkKey, name: "eth0 rx_dropped", value: .max),
+        ]
+        evidence.softnet = [SoftnetReading(at: 5, cpu: 3, processed: .max, dropped: 1, squeezed: 2)]
         evidence.baselines = [
             Baseline(
                 container: 77, role: 1, port: 6379, turns: 4200, p50: 40_000, p99: 90_000, retransmitsPerSecond: 0.25)

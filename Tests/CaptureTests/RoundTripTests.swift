@@ -36,6 +36,8 @@ import Testing
         #expect(read.softirqTotals == written.softirqTotals)
         #expect(read.softirqTicks == written.softirqTicks)
         #expect(read.samples == written.samples)
+        #expect(read.counters == written.counters)
+        #expect(read.softnet == written.softnet)
         #expect(read.baselines == written.baselines)
         #expect(read.dropReasons == written.dropReasons)
         #expect(read.facts == written.facts)

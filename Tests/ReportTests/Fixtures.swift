@@ -59,16 +59,52 @@ enum Fixtures {
             let quiet = from >= spike && from < spike + 800 * millisecond
             let load = (quiet ? 300_000 : 4_000_000) + index % 7 * 500_000
             evidence.softirqTicks.append(
-                SoftirqTick(from: from, to: from + 100 * millisecond, total: load, netRX: load * 9 / 10))
+                SoftirqTick(cpu: 0, from: from, to: from + 100 * millisecond, total: load, netRX: load * 9 / 10))
         }
         for index in UInt64(0)..<158 {
             let at = evidence.from + index * 100 * millisecond
             let frozen = at >= spike && at < spike + 800 * millisecond
-            evidence.samples.append(ContainerSample(at: at, container: redis, frozen: frozen, throttled: 0))
+            var sample = ContainerSample(at: at, container: redis, frozen: frozen, throttled: 0)
+            sample.network = true
+            sample.ioPressure = index * 2 * millisecond + (at >= spike ? (at - spike) / 2 : 0)
+            evidence.samples.append(sample)
             evidence.samples.append(
                 ContainerSample(at: at, container: api, frozen: false, throttled: index > 108 ? index * 30_000_000 : 0))
         }
+        evidence.counters = [
+            CounterReading(at: evidence.from - second, container: redis, name: "ListenOverflows", value: 40),
+            CounterReading(at: spike + 400 * millisecond, container: redis, name: "ListenOverflows", value: 52),
+        ]
+        for index in UInt64(0)..<158 {
+            let at = evidence.from + index * 100 * millisecond
+            evidence.softnet.append(
+                SoftnetReading(
+                    at: at, cpu: 0, processed: index * 1000, dropped: 0, squeezed: index / 50 + (at > spike ? 21 : 0)))
+        }
         evidence.baselines = [baseline]
+        return evidence
+    }
+
+    /// The same, and two other containers were slow at that moment: one that calls redis, one that has nothing to do with
+    /// it.
+    static func crowd() -> Evidence {
+        var evidence = evidence()
+        let billing: ContainerKey = 4900
+        evidence.containers[billing] = ContainerName(id: "9d1e", name: "billing", runtime: "docker")
+        evidence.sockets[52] = SocketInfo(
+            id: 52, container: billing, role: .served, local: ip(30, 80), remote: ip(1, 999))
+        evidence.sockets[51]?.sentSequence = 7
+        evidence.sockets[51]?.receivedSequence = 7000
+        for (container, socket) in [(api, SocketID(51)), (billing, 52)] {
+            for index in UInt64(0)..<10 {
+                var turn = turn(socket, spike - second + index * 20 * millisecond, 9 * millisecond)
+                turn.container = container
+                evidence.turns.append(turn)
+            }
+            var slow = turn(socket, spike + 100 * millisecond, 640 * millisecond)
+            slow.container = container
+            evidence.turns.append(slow)
+        }
         return evidence
     }
 

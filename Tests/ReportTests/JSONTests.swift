@@ -45,6 +45,29 @@ import Testing
         return try object(JSONSerialization.jsonObject(with: Data(text.utf8)))
     }
 
+    @Test func differences() throws {
+        let object = try shown(Fixtures.incident(Fixtures.crowd()))
+        let rows = try #require(object["differences"] as? [[String: Any]])
+        for row in rows { expect(row, has: ["what", "before", "during", "unit", "container"]) }
+        let overflows = try #require(rows.first { $0["what"] as? String == "ListenOverflows" })
+        #expect(overflows["before"] as? Double == 0 && overflows["during"] as? Double == 12)
+        #expect(overflows["unit"] as? String == "count" && overflows["container"] as? String == "redis")
+        let squeezed = try #require(rows.first { $0["what"] as? String == "softnet time_squeeze" })
+        #expect(squeezed["container"] is NSNull)
+        let others = try #require(object["also_slow"] as? [[String: Any]])
+        #expect(
+            others.compactMap { ($0["container"] as? [String: Any])?["name"] as? String } == [
+                "checkout-api", "billing",
+            ])
+        #expect(others.compactMap { $0["connected"] as? Bool } == [true, false])
+        #expect(others.compactMap { $0["max_ns"] as? Int } == [640_000_000, 640_000_000])
+        #expect(others.compactMap { $0["turns"] as? Int } == [1, 1])
+        var none = Fixtures.incident()
+        none.turn = nil
+        let empty = try shown(none)
+        #expect((empty["differences"] as? [Any])?.isEmpty == true && (empty["also_slow"] as? [Any])?.isEmpty == true)
+    }
+
     @Test func list() throws {
         let text = try listJSON([Fixtures.row(Fixtures.incident())])
         let row = try first(JSONSerialization.jsonObject(with: Data(text.utf8)))

@@ -82,6 +82,14 @@ import Testing
         try expectGolden(text, "show-80-gaps")
     }
 
+    @Test(arguments: [true, false]) func whatIsDifferent(utf8: Bool) throws {
+        let text = show(Fixtures.incident(Fixtures.crowd()), Style(color: false, width: 80, utf8: utf8))
+        expectFits(text, 80)
+        let section = text.split(separator: "\n", omittingEmptySubsequences: false)
+            .drop { !$0.hasPrefix("WHAT IS DIFFERENT NOW") }.prefix { !$0.isEmpty }
+        try expectGolden(section.joined(separator: "\n"), "show-80-different\(utf8 ? "" : "-ascii")")
+    }
+
     @Test(arguments: [true, false]) func hostileNames(utf8: Bool) throws {
         let hostile = "re\u{1b}[2Jd\u{202e}is\n\u{9b}31m\u{1b}]0;owned\u{7}\u{200b}"
         var evidence = Fixtures.evidence()
@@ -149,7 +157,7 @@ import Testing
         evidence.to = .max
         evidence.turns[0].start = 0
         evidence.turns[0].end = .max
-        evidence.softirqTicks.append(SoftirqTick(from: 1, to: .max, total: .max, netRX: 0))
+        evidence.softirqTicks.append(SoftirqTick(cpu: 0, from: 1, to: .max, total: .max, netRX: 0))
         evidence.samples.append(ContainerSample(at: .max, container: Fixtures.redis, frozen: true, throttled: .max))
         evidence.clock = ClockPair(monotonic: .max, wall: .min)
         let text = show(Fixtures.incident(evidence), Style(color: false, width: 80, utf8: true))

@@ -31,7 +31,7 @@ private let second: UInt64 = 1_000_000_000
             if engine.completed(turn(index % 10 == 9 ? 800 * ms : 10 * ms, at: at)) != nil { fired += 1 }
         }
         #expect(fired == 20)
-        #expect(engine.baselines(of: [9]).first?.p99 ?? .max < 12 * ms)
+        #expect(engine.baselines(of: [9], before: 0).first?.p99 ?? .max < 12 * ms)
         #expect(engine.habitual == 0)
     }
 
@@ -101,7 +101,7 @@ private let second: UInt64 = 1_000_000_000
         #expect(engine.completed(turn(800 * ms, at: 70 * second, role: .called, port: 80)) == nil)
         #expect(engine.completed(turn(800 * ms, at: 70 * second, container: 10, port: 80)) == nil)
         #expect(engine.completed(turn(800 * ms, at: 70 * second, port: 80)) != nil)
-        #expect(engine.baselines(of: [9]).count == 3)
+        #expect(engine.baselines(of: [9], before: 0).count == 3)
     }
 
     @Test func historyRollsAway() {
@@ -115,11 +115,11 @@ private let second: UInt64 = 1_000_000_000
     @Test func theLeastRecentlyUsedServiceMakesRoom() {
         let engine = TriggerEngine(rule: .auto, capacity: 8)
         for port in UInt16(1)...9 { _ = engine.completed(turn(ms, at: UInt64(port) * second, port: port)) }
-        let ports = engine.baselines(of: [9]).map(\.port)
+        let ports = engine.baselines(of: [9], before: 0).map(\.port)
         #expect(ports == Array(2...9))
         // A forgotten service begins anew instead of writing into a history nobody sees.
         _ = engine.completed(turn(ms, at: 20 * second, port: 1))
-        #expect(engine.baselines(of: [9]).contains { $0.port == 1 && $0.turns == 1 })
+        #expect(engine.baselines(of: [9], before: 0).contains { $0.port == 1 && $0.turns == 1 })
     }
 
     @Test func hugeFactorsAndFiguresDoNotTrap() {

@@ -81,7 +81,8 @@ class Host:
         (root / "tmp").mkdir()
         (root / "slow").mkdir()
         (root / "bin").mkdir(exist_ok=True)
-        for link, target in {"python3": os.path.realpath(sys.executable), "sh": "/bin/busybox", "redis": shutil.which("redis-server")}.items():
+        for link, target in {"python3": os.path.realpath(sys.executable), "sh": "/bin/busybox", "redis": shutil.which("redis-server"),
+                             "redis-cli": shutil.which("redis-cli")}.items():
             (root / "bin" / link).symlink_to(str(target))
         shutil.copy(HERE / "service.py", root / "service.py")
         tar = subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE)

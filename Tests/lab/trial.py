@@ -73,7 +73,8 @@ class Fault:
     #: Undoes what a trial may have left.
     clean: Callable[[Host], None] = lambda host: None
     options: tuple[str, ...] = ()
-    #: ms a shorter one would not be seen by the kernel's own clocks (jiffies).
+    #: ms the explained time may be off for a reason of the evidence's own: the freezer's state is read ten times a second, and
+    #: only while a request is slow already.
     slack_ms: float = 5
 
 
