@@ -226,14 +226,16 @@ static __always_inline void fr_slice_emit(struct task_struct *task, u64 containe
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(exit_tp, struct task_struct *task)
 {
-	if (!fr_slices_wanted)
-		return 0;
 	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
 	if (!t)
 		return 0;
+	/* Nothing is known to be slow: it may have been this thread's own turn, that ended since the last walk. */
+	u64 least = fr_slices_wanted ? 0 : fr_open_floor_ns / 16;
+	if (!fr_slices_wanted && least < FR_STACK_FLOOR_NS / 5)
+		least = FR_STACK_FLOOR_NS / 5;
 	for (int i = 0; i < FR_SLICES; i++) {
 		struct fr_off off = t->slices[i];
-		if (off.end > fr_slices_since)
+		if (off.end > fr_slices_since && off.end - off.start >= least)
 			fr_slice_emit(task, t->container, &off);
 	}
 	struct fr_off burst;

@@ -67,9 +67,25 @@ extension Rules {
         let kinds = Dictionary(grouping: seen, by: \.kind)
             .sorted { ($1.value.count, $0.key.rawValue) < ($0.value.count, $1.key.rawValue) }
         let kind = kinds.first?.key.name.uppercased() ?? ""
+        var evidence = kinds.map { "\($0.value.count) × \($0.key.name) retransmit on the turn's connection" }
+        let late = needless(it, seen)
+        if let late {
+            evidence.append(
+                "the answer came \(milliseconds(late)) after the last of them: what was sent first may only have been late"
+            )
+        }
         return Finding(
-            explained: time, summary: "\(kind) to \(it.peer) ×\(seen.count), \(it.part(time))",
-            evidence: kinds.map { "\($0.value.count) × \($0.key.name) retransmit on the turn's connection" })
+            explained: time, summary: "\(kind) to \(it.peer) ×\(seen.count), \(it.part(time))", evidence: evidence,
+            certain: late == nil)
+    }
+
+    /// What was lost is answered a round trip after it was sent again. An answer that takes longer may be the first copy's,
+    /// on a path that became slow (a spurious timeout, RFC 5682): how long it took; `nil`: it came in time.
+    private static func needless(_ it: Case, _ seen: [Retransmit]) -> UInt64? {
+        guard it.turn.role == .called, it.answer == nil, let last = seen.last?.at,
+            let answered = [it.turn.acknowledged, it.turn.receivedFirst].compactMap(\.self).min(), answered > last
+        else { return nil }
+        return answered - last > 20_000_000 ? answered - last : nil
     }
 
     /// The gap a retransmission ended: since the last sign of life, and no longer than its own trigger takes. A segment
@@ -117,7 +133,9 @@ extension Rules {
     static func peer(_ it: Case) -> Finding? {
         guard it.turn.role == .called else { return slowClient(it) }
         guard it.answer == nil else { return nil }
-        let wait = it.waterfall["waiting-for-peer"]
+        let acknowledging = it.waterfall["network"]
+        // So long a peer holds back an acknowledgement, for an answer to carry it (TCP_DELACK_MIN): that is its waiting too.
+        let wait = it.waterfall["waiting-for-peer"] + (acknowledging <= 60_000_000 ? acknowledging : 0)
         let again = it.evidence.retransmits.contains { $0.socket == it.turn.socket && it.span.contains($0.at) }
         var evidence = [
             "\(again ? "data" : "nothing") was sent again while waiting; round trip \(it.turn.smoothedRTT) µs"

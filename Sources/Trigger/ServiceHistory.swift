@@ -10,6 +10,7 @@ final class ServiceHistory {
     private var current = LatencyHistogram()
     private var previous = LatencyHistogram()
     private var started: Instant
+    private let born: Instant
     /// The p99 in force and when it was worked out: a scan per turn would cost more than the turn.
     private var cached: (p99: UInt64, turns: UInt64, at: Instant) = (0, 0, 0)
     /// Last turns against the threshold: one bit each, newest lowest.
@@ -23,8 +24,12 @@ final class ServiceHistory {
     init(at now: Instant) {
         retransmits = RetransmitRate(since: now)
         started = now
+        born = now
         lastUse = now
     }
+
+    /// Known for less than one generation.
+    func isBeingLearned(at now: Instant) -> Bool { now < born &+ Self.generation }
 
     /// `slow`: over the threshold in force. `spike`: it fires, and not for want of history. Spikes stay out of the
     /// figures: two of them a minute would be the p99 of a quiet service, and hide the third. Should they go on they

@@ -17,6 +17,7 @@ public final class TriggerEngine {
     private var overrides: [ContainerKey: ThresholdRule] = [:]
     private var services: ServiceTable
     private var fired = FiredTurns()
+    private var slowOnly = SlowConnections()
     /// Turns over the threshold that did not fire because their service is slow by habit; an open turn and its
     /// completion count once each.
     public private(set) var habitual: UInt64 = 0
@@ -44,8 +45,10 @@ public final class TriggerEngine {
         let habit = slow && history.habituallySlow
         history.record(latency, slow: slow, spike: slow && !habit && limit.basis != .coldStart, at: turn.end)
         fired.completed(turn.socket, turn.sequence)
+        let expected = limit.basis == .history && isExpected(turn, history)
+        slowOnly.note(turn.socket, turn.sequence, slow: slow)
         guard slow else { return nil }
-        guard !habit else {
+        guard !habit, !expected else {
             habitual += 1
             return nil
         }
@@ -60,15 +63,29 @@ public final class TriggerEngine {
         let upload = !turn.flags.contains(.first) && turn.transfer < limit.threshold
         guard !turn.flags.contains(.stream) || upload else { return nil }
         guard turn.latency >= limit.threshold, fired.note(turn.socket, turn.sequence, at: turn.end) else { return nil }
-        guard !history.habituallySlow, !history.onlySlow else {
+        guard !history.habituallySlow, !history.onlySlow, limit.basis != .history || !isExpected(turn, history) else {
             habitual += 1
             return nil
         }
         return fact(.inFlight, turn, limit)
     }
 
+    /// Under `auto`: a connection that never answered faster is one for long polls, which a service may serve next to short
+    /// requests. Of its first turn that can't be said. While the service is still being learned, one of a second or more
+    /// is taken for a poll; how long it will be is known only at its end.
+    private func isExpected(_ turn: TurnObservation, _ history: ServiceHistory) -> Bool {
+        guard turn.sequence == 1 else { return slowOnly.contains(turn.socket, before: turn.sequence) }
+        return history.isBeingLearned(at: turn.end) && (turn.flags.contains(.open) || turn.latency >= Self.poll)
+    }
+
+    /// ns.
+    private static let poll: UInt64 = 1_000_000_000
+
     /// A socket that is gone needs no memory of its open turn.
-    public func closed(_ socket: SocketID) { fired.closed(socket) }
+    public func closed(_ socket: SocketID) {
+        fired.closed(socket)
+        slowOnly.closed(socket)
+    }
 
     /// A segment, SYN or SYN-ACK of this service was sent again. Of an unknown role: nobody knows whose port it is.
     public func retransmitted(_ service: ServiceKey, at now: Instant) {

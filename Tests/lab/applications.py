@@ -41,13 +41,13 @@ def during(begin, end):
         asking = trial.ask("api", "sleep", 150, "keep-alive")
         trial.began(asking)
         sent = time.monotonic()
-        time.sleep(0.05)
+        time.sleep(0.15)
         begin(trial)
         begun = time.monotonic()
         time.sleep(trial.ms / 1000)
         end(trial)
         waited = trial.asked(asking)["ms"]
-        return Truth(waited, waited - (begun - sent) * 1000)
+        return Truth(waited, waited - (begun - sent - 0.1) * 1000)
 
     return inject
 

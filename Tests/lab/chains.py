@@ -37,7 +37,7 @@ def paused(hops: int):
     def inject(trial: Trial) -> Truth:
         asking = trial.ask(first, "call:" * hops + "sleep", 150, "keep-alive")
         trial.began(asking)
-        time.sleep(0.05)
+        time.sleep(0.15)
         run("docker", "pause", "db")
         time.sleep(trial.ms / 1000)
         run("docker", "unpause", "db")

@@ -85,6 +85,7 @@ class Host:
                              "redis-cli": shutil.which("redis-cli")}.items():
             (root / "bin" / link).symlink_to(str(target))
         shutil.copy(HERE / "service.py", root / "service.py")
+        shutil.copy(HERE / "service.py", self.scratch / "service.py")
         tar = subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE)
         subprocess.run(["docker", "import", "-", "lab:1"], stdin=tar.stdout, check=True, capture_output=True)
         shutil.rmtree(root)

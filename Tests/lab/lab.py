@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import applications
+import bridge
 import chains
 import healthy
 import network
@@ -24,7 +25,7 @@ from host import Host
 from recorder import Recorder
 from trial import Fault, Result, Trial, judge
 
-FAULTS: list[Fault] = applications.FAULTS + chains.FAULTS + network.FAULTS
+FAULTS: list[Fault] = applications.FAULTS + chains.FAULTS + bridge.FAULTS + network.FAULTS
 
 
 def conditions(fault: Fault, host: Host, index: int, seed: int) -> Trial:
@@ -144,6 +145,8 @@ def main() -> int:
         if options.healthy and (not options.fault or "healthy" in options.fault):
             broken = not healthy.run(host, options.flightrec, options.healthy) or broken
     finally:
+        for wire in network.wires:
+            wire.close()
         host.close()
     matrix(results)
     return 1 if broken or any(failed(result) for result in results) else 0

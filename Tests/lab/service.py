@@ -3,10 +3,15 @@
 serve threads|loop PORT [DOWNSTREAM]   a thread a connection, or one event loop; DOWNSTREAM is HOST:PORT
 ask HOST PORT COMMAND MS [STYLE]       prints {"ms": what the client waited, "detail": what the server measured}
 load HOST PORT SECONDS RATE            sequential requests; prints {"max_ms": …, "count": …}
-sink HOST PORT BYTES PAUSE             asks for BYTES and reads them after a pause of PAUSE seconds
+sink HOST PORT KIB PAUSE [BUFFER]      asks for so much and reads it after a pause of PAUSE seconds
+crowd HOST PORT N                      opens N connections, and says how long the last one took
+hold HOST PORT N SECONDS               keeps N connections for a while
+burn SECONDS                           computes
+idle|poll|push|fresh|pipeline|download|chain HOST PORT SECONDS [N]   healthy traffic: see `Healthy`
 
 A request is a line `COMMAND MS`, an answer a line `ok DETAIL`. `call:COMMAND` asks the downstream to do COMMAND.
-STYLE: keep-alive (warm connection), fresh (a connection of its own), pipelined (behind another request).
+STYLE: keep-alive (warm connection), fresh (a connection of its own), pipelined (before another request), split (two writes),
+connect (the connection alone).
 """
 
 import asyncio
@@ -92,11 +97,18 @@ def fill_memory(megabytes: float) -> None:
                 pages[at] = 1
 
 
+def leave(connection: socket.socket) -> None:
+    """Lets the server close first: the end that does keeps its port for a minute (TIME_WAIT)."""
+    connection.sendall(b"close 0\n")
+    connection.recv(1)
+    connection.close()
+
+
 def connect_until_it_works(host: str, port: int) -> None:
     """As a client that retries when no local port is free."""
     while True:
         try:
-            connect(host, port).close()
+            leave(connect(host, port))
             return
         except OSError:
             time.sleep(0.02)
@@ -190,6 +202,11 @@ async def serve_loop(port: int) -> None:
 
 def ask(host: str, port: int, command: str, ms: str, style: str) -> None:
     nodelay = os.environ.get("NAGLE") is None
+    if style == "connect":
+        begin = time.monotonic()
+        with connect(host, port):
+            print(json.dumps({"ms": (time.monotonic() - begin) * 1000, "detail": "-"}))
+        return
     with connect(host, port, nodelay) as connection:
         replies = connection.makefile("r")
         if style != "fresh":
@@ -198,6 +215,7 @@ def ask(host: str, port: int, command: str, ms: str, style: str) -> None:
                 connection.sendall(f"{warm} 0\n".encode())
                 replies.readline()
         print("ready", file=sys.stderr, flush=True)
+        time.sleep(0.1)
         begin = time.monotonic()
         line = f"{command} {ms}\n".encode()
         if style == "split":
@@ -244,6 +262,106 @@ def sink(host: str, port: int, amount: str, pause: float, buffer: int) -> None:
         print(json.dumps({"ms": (time.monotonic() - begin) * 1000, "detail": "-"}))
 
 
+def crowd(host: str, port: int, count: int) -> None:
+    opened = []
+    for _ in range(count - 1):
+        opened.append(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+        opened[-1].setblocking(False)
+        opened[-1].connect_ex((host, port))
+        time.sleep(0.02)
+    begin = time.monotonic()
+    connect(host, port).close()
+    print(json.dumps({"ms": (time.monotonic() - begin) * 1000, "detail": "-"}))
+
+
+def hold(host: str, port: int, count: int, seconds: float) -> None:
+    held = [connect(host, port) for _ in range(count)]
+    print("ready", file=sys.stderr, flush=True)
+    time.sleep(seconds)
+    for connection in held:
+        leave(connection)
+
+
+class Healthy:
+    """Kinds of traffic that take long, or none, without anything being wrong."""
+
+    def __init__(self, host: str, port: int, seconds: float, amount: float):
+        self.host, self.port, self.amount = host, port, amount
+        self.end = time.monotonic() + seconds
+
+    def __iter__(self):
+        """Rounds until the time is over."""
+        while time.monotonic() < self.end:
+            yield
+
+    def exchange(self, connection: socket.socket, replies, line: bytes) -> None:
+        connection.sendall(line)
+        replies.readline()
+
+    def idle(self) -> None:
+        """Keep-alive connections that ask once in `amount` seconds."""
+        with connect(self.host, self.port) as connection:
+            replies = connection.makefile("rb")
+            for _ in self:
+                self.exchange(connection, replies, b"none 0\n")
+                time.sleep(min(self.amount, max(0, self.end - time.monotonic())))
+
+    def poll(self) -> None:
+        """Long polls: each answered when something happens, after seconds."""
+        with connect(self.host, self.port) as connection:
+            replies = connection.makefile("rb")
+            for _ in self:
+                self.exchange(connection, replies, f"sleep {self.amount * 1000}\n".encode())
+
+    def push(self) -> None:
+        """A subscriber that asked once, and gets messages now and then."""
+        listener = socket.create_server(("", self.port))
+
+        def publish() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(100)
+                for _ in self:
+                    connection.sendall(b"message\n")
+                    time.sleep(0.7)
+
+        threading.Thread(target=publish).start()
+        with connect(self.host, self.port) as connection:
+            connection.sendall(b"subscribe\n")
+            while connection.recv(100):
+                pass
+
+    def fresh(self) -> None:
+        for _ in self:
+            with connect(self.host, self.port) as connection:
+                self.exchange(connection, connection.makefile("rb"), b"none 0\n")
+            time.sleep(1 / self.amount)
+
+    def pipeline(self) -> None:
+        with connect(self.host, self.port) as connection:
+            replies = connection.makefile("rb")
+            for _ in self:
+                connection.sendall(b"none 0\n" * 5)
+                for _ in range(5):
+                    replies.readline()
+                time.sleep(1 / self.amount)
+
+    def download(self) -> None:
+        """Large answers, one after another."""
+        with connect(self.host, self.port) as connection:
+            replies = connection.makefile("rb")
+            for _ in self:
+                self.exchange(connection, replies, b"big 4096\n")
+                time.sleep(0.2)
+
+    def chain(self) -> None:
+        with connect(self.host, self.port) as connection:
+            replies = connection.makefile("rb")
+            for _ in self:
+                self.exchange(connection, replies, b"call:none 0\n")
+                time.sleep(1 / self.amount)
+
+
 def main(arguments: list[str]) -> None:
     global downstream
     mode, *rest = arguments
@@ -261,6 +379,12 @@ def main(arguments: list[str]) -> None:
         load(rest[0], int(rest[1]), float(rest[2]), float(rest[3]))
     elif mode == "sink":
         sink(rest[0], int(rest[1]), rest[2], float(rest[3]), int(rest[4]) if len(rest) > 4 else 0)
+    elif mode == "crowd":
+        crowd(rest[0], int(rest[1]), int(rest[2]))
+    elif mode == "hold":
+        hold(rest[0], int(rest[1]), int(rest[2]), float(rest[3]))
+    elif hasattr(Healthy, mode):
+        getattr(Healthy(rest[0], int(rest[1]), float(rest[2]), float(rest[3]) if len(rest) > 3 else 1), mode)()
     elif mode == "burn":
         burn(float(rest[0]))
 

@@ -14,8 +14,8 @@ from host import Host
 class Truth:
     """What was done to the request, known from the injection itself."""
 
-    #: What its client waited, ms.
-    client_ms: float
+    #: What its client waited, ms; None where that is not the turn's own time.
+    client_ms: float | None
     #: What the fault cost it, ms; None where only the client's wait is known.
     injected_ms: float | None = None
 
@@ -94,7 +94,7 @@ def judge(fault: Fault, truth: Truth, incidents: list[dict], show: dict | None, 
     """Compares what flightrec says with what was done."""
     wrong = [books] if books else []
     if not show:
-        return Result(fault, "nothing", "-", [*wrong, "no incident"], 0, None, "", time.monotonic() - began)
+        return Result(fault, "nothing", "-", [*wrong, f"no incident; the client waited {truth.client_ms} ms"], 0, None, "", time.monotonic() - began)
     verdict, turn = show["verdict"], show["turn"]
     if len(incidents) != 1:
         wrong.append(f"{len(incidents)} incidents: " + "; ".join(
@@ -104,7 +104,7 @@ def judge(fault: Fault, truth: Truth, incidents: list[dict], show: dict | None, 
     if verdict["cause"] not in fault.cause.split("|"):
         wrong.append(f"cause {verdict['cause']}, not {fault.cause}")
     total = turn["total_ns"] / 1e6
-    if abs(total - truth.client_ms) > max(10, 0.02 * truth.client_ms):
+    if truth.client_ms is not None and abs(total - truth.client_ms) > max(10, 0.02 * truth.client_ms):
         wrong.append(f"total {total:.1f} ms, the client waited {truth.client_ms:.1f} ms")
     if sum(stage["ns"] for stage in turn["stages"]) + turn["unexplained_ns"] != turn["total_ns"]:
         wrong.append("the stages do not sum to the total")
