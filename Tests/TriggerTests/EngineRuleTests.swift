@@ -137,6 +137,23 @@ private let second: UInt64 = 1_000_000_000
         let rule = engine.completed(turn(900 * ms, at: 42 * second))?.rule ?? ""
         #expect(rule.hasPrefix("auto: at least 100ms and 5 × p99 of 4"))
     }
+
+    /// One service for short requests and for long polls, each kind on connections of its own.
+    @Test func longPollsNextToShortRequestsAreNoSpikes() {
+        let engine = TriggerEngine(rule: .auto)
+        var fired = 0
+        for index in 1...6000 as ClosedRange<UInt32> {
+            let at = 10 * second + UInt64(index) * 20 * ms
+            if engine.completed(turn(5 * ms, at: at, socket: 1, sequence: index)) != nil { fired += 1 }
+            guard index % 250 == 0 else { continue }
+            let poll = index / 250
+            if engine.open(turn(200 * ms, at: at, socket: 2, sequence: poll, flags: .open)) != nil { fired += 1 }
+            if engine.completed(turn(5 * second, at: at, socket: 2, sequence: poll)) != nil { fired += 1 }
+        }
+        #expect(fired == 0)
+        #expect(engine.completed(turn(300 * ms, at: 140 * second, socket: 1, sequence: 6001)) != nil)
+        #expect(engine.completed(turn(5 * second, at: 145 * second, socket: 3)) != nil, "learned: this is new")
+    }
 }
 
 @Suite struct FiredTurnsTests {
@@ -161,22 +178,5 @@ private let second: UInt64 = 1_000_000_000
         #expect(fired.count <= 4096)
         let again = fired.note(49_999, 1, at: 50_000 * second)
         #expect(!again)
-    }
-
-    /// One service for short requests and for long polls, each kind on connections of its own.
-    @Test func longPollsNextToShortRequestsAreNoSpikes() {
-        let engine = TriggerEngine(rule: .auto)
-        var fired = 0
-        for index in 1...6000 as ClosedRange<UInt32> {
-            let at = 10 * second + UInt64(index) * 20 * ms
-            if engine.completed(turn(5 * ms, at: at, socket: 1, sequence: index)) != nil { fired += 1 }
-            guard index % 250 == 0 else { continue }
-            let poll = index / 250
-            if engine.open(turn(200 * ms, at: at, socket: 2, sequence: poll, flags: .open)) != nil { fired += 1 }
-            if engine.completed(turn(5 * second, at: at, socket: 2, sequence: poll)) != nil { fired += 1 }
-        }
-        #expect(fired == 0)
-        #expect(engine.completed(turn(300 * ms, at: 140 * second, socket: 1, sequence: 6001)) != nil)
-        #expect(engine.completed(turn(5 * second, at: 145 * second, socket: 3)) != nil, "learned: this is new")
     }
 }
