@@ -32,7 +32,8 @@ public func renderShow(
     }
     for line in header(incident, row, scope, style) { sink(line) }
     let sections: [(title: String, note: String, lines: [String])] = [
-        verdictSection(incident, style), waterfallSection(incident, style), differenceSection(incident, scope, style),
+        verdictSection(incident, style), waterfallSection(incident, style), callSection(incident, scope, style),
+        threadSection(incident, style), differenceSection(incident, scope, style),
         timelineSection(incident, scope, style),
         retransmitSection(scope, style), softirqSection(scope, style), dropSection(scope, style),
         socketSection(incident, scope, style), baselineSection(incident, scope, style),

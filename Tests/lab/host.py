@@ -77,7 +77,7 @@ class Host:
         for library in libraries:
             self._copy(root, library)
         shutil.copytree(modules, root / str(modules).lstrip("/"), ignore=shutil.ignore_patterns(
-            "test", "tests", "idlelib", "tkinter", "dist-packages", "__pycache__", "ensurepip", "lib2to3", "config-*"))
+            "test", "tests", "idlelib", "tkinter", "dist-packages", "site-packages", "__pycache__", "ensurepip", "lib2to3", "config-*"))
         (root / "tmp").mkdir()
         (root / "slow").mkdir()
         (root / "bin").mkdir(exist_ok=True)
