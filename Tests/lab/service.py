@@ -274,7 +274,7 @@ def crowd(host: str, port: int, count: int) -> None:
     print(json.dumps({"ms": (time.monotonic() - begin) * 1000, "detail": "-"}))
 
 
-def hold(host: str, port: int, count: int, seconds: float) -> None:
+def keep(host: str, port: int, count: int, seconds: float) -> None:
     held = [connect(host, port) for _ in range(count)]
     print("ready", file=sys.stderr, flush=True)
     time.sleep(seconds)
@@ -382,7 +382,7 @@ def main(arguments: list[str]) -> None:
     elif mode == "crowd":
         crowd(rest[0], int(rest[1]), int(rest[2]))
     elif mode == "hold":
-        hold(rest[0], int(rest[1]), int(rest[2]), float(rest[3]))
+        keep(rest[0], int(rest[1]), int(rest[2]), float(rest[3]))
     elif hasattr(Healthy, mode):
         getattr(Healthy(rest[0], int(rest[1]), float(rest[2]), float(rest[3]) if len(rest) > 3 else 1), mode)()
     elif mode == "burn":
