@@ -152,8 +152,8 @@ extension Rules {
 
     /// The rest of the request was long in coming.
     private static func slowClient(_ it: Case) -> Finding? {
-        let time = it.waterfall["request-transfer"]
-        guard it.scene.question(of: it.turn) == nil else { return nil }
+        let thread = ThreadTime(reader(it), in: it.ranges(["request-read"]), it.evidence)
+        let time = it.waterfall["request-transfer"] + (it.evidence.threadsFollowed ? thread.receiving : 0)
         return Finding(
             explained: time, summary: "\(it.peer) sent its request slowly: \(it.part(time))",
             evidence: ["its first part had been read when the rest came"], certain: false)

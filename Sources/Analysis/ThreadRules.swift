@@ -90,7 +90,10 @@ extension Rules {
 
     static func blocked(_ it: Case) -> Finding? {
         guard let thread = inHand(it) else { return nil }
-        let time = (thread.byWaiting[.other] ?? 0) &+ (thread.byWaiting[.poll] ?? 0)
+        // In the middle of reading a request, that is a wait for the rest of it.
+        let rest = ThreadTime(reader(it), in: it.ranges(["request-read"]), it.evidence).receiving
+        let all = (thread.byWaiting[.other] ?? 0) &+ (thread.byWaiting[.poll] ?? 0)
+        let time = all > rest ? all - rest : 0
         let name = thread.longest?.name ?? "a syscall"
         guard var found = finding(it, time, "blocked in \(name) for \(it.part(time))", thread) else { return nil }
         // An event loop waits there for whatever comes: who would have had to come is not known.

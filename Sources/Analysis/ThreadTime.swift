@@ -64,6 +64,11 @@ struct ThreadTime {
         return UInt64(Double(min(slice.spent, whole)) * (Double(inside) / Double(whole)))
     }
 
+    /// Blocked in taking data from a socket.
+    var receiving: UInt64 {
+        ["recvfrom", "recvmsg", "read", "readv"].reduce(0) { $0 &+ (blocked[$1] ?? 0) }
+    }
+
     /// Blocked in handing data to a socket.
     var sending: UInt64 {
         ["sendto", "sendmsg", "sendmmsg", "write", "writev", "sendfile", "splice"].reduce(0) {

@@ -78,6 +78,27 @@ private let at: UInt64 = 10_000 * ms
         #expect(verdict(evidence([slice(10, 780, syscall: 232)])).confidence != .high)
     }
 
+    @Test func aWaitForTheRestOfTheRequestIsTheClients() {
+        var slow = turn
+        slow.readLast = at + 790 * ms
+        var evidence = evidence([slice(10, 780, syscall: 45)])
+        evidence.turns = [slow]
+        #expect(verdict(evidence).cause == "peer.slow" && verdict(evidence).confidence == .medium)
+    }
+
+    @Test func throttledAndReclaimingAreToldFromTheRest() {
+        var throttled = slice(10, 780, why: .preempted)
+        throttled.isThrottled = true
+        #expect(verdict(evidence([throttled])).cause == "cpu.throttled")
+        var reclaim = slice(10, 780, why: .reclaim)
+        reclaim.spent = 700 * ms
+        var within = slice(20, 200, why: .uninterruptible, syscall: 1)
+        within.isWithinReclaim = true
+        let verdict = verdict(evidence([within, reclaim]))
+        #expect(verdict.cause == "memory.reclaim")
+        #expect(abs(verdict.share - 700.0 / 800) < 0.01)
+    }
+
     /// Hostile captures may hold slices that end before they begin.
     @Test func backwardSlicesExplainNothing() {
         let verdict = verdict(evidence([slice(700, 10, woken: 900, syscall: 230), slice(780, 10, why: .preempted)]))

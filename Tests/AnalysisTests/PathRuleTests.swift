@@ -1,0 +1,92 @@
+import Events
+import Testing
+
+@testable import Analysis
+
+private let ms: UInt64 = 1_000_000
+private let at: UInt64 = 10_000 * ms
+
+/// What happened to packets between the two ends.
+@Suite struct PathRuleTests {
+    private func verdict(_ evidence: Evidence) -> Verdict { analyze(evidence).summary.verdict }
+
+    /// `asking`, answered by db within 10 ms once the request had reached it `late` ms after it was sent.
+    private func transit(_ late: UInt64) -> Evidence {
+        var evidence = capture([asking])
+        evidence.watchPeer(role: .served)
+        evidence.turns.append(served(2, late, late + 10, container: 2))
+        return evidence
+    }
+
+    private let api = Endpoint(address: [10, 0, 0, 1], port: 80)
+    private let db = Endpoint(address: [10, 0, 0, 2], port: 5432)
+
+    @Test func timeBetweenTwoEndsOfOneHostIsTheBridges() {
+        let found = verdict(transit(700))
+        #expect(found.cause == "bridge.delay")
+        let waterfall = Waterfall(asking, answer: served(2, 700, 710, container: 2))
+        #expect(waterfall["request-transit"] == 690 * ms)
+        #expect(waterfall["waiting-for-peer"] == 10 * ms)
+        #expect(waterfall["response-transit"] == 80 * ms)
+        #expect(waterfall.stages.reduce(0) { $0 + $1.duration } + waterfall.unexplained == 800 * ms)
+    }
+
+    @Test func aQueueOnTheWayExplainsIt() {
+        var evidence = transit(700)
+        evidence.queued = [
+            Queued(at: at + 699 * ms, waited: 680 * ms, device: "veth1", source: api, destination: db)
+        ]
+        #expect(verdict(evidence).cause == "host.qdisc")
+        evidence.queued[0].destination = Endpoint(address: [9, 9, 9, 9], port: 1)
+        #expect(verdict(evidence).cause == "bridge.delay", "another connection's packet")
+    }
+
+    @Test func aPathIsLateWhenTheAcknowledgementIs() {
+        var turn = asking
+        turn.acknowledged = at + 700 * ms
+        #expect(verdict(capture([turn])).cause == "net.path")
+        turn.acknowledged = at + 12 * ms
+        #expect(verdict(capture([turn])).cause == "peer.slow")
+    }
+
+    @Test func whatWasSentAgainForNothingIsNotCertain() {
+        var turn = asking
+        turn.acknowledged = at + 790 * ms
+        var evidence = capture([turn])
+        evidence.retransmits = [
+            Retransmit(at: at + 210 * ms, container: 1, socket: 1, kind: .rto, rtoMilliseconds: 200),
+            Retransmit(at: at + 620 * ms, container: 1, socket: 1, kind: .rto, rtoMilliseconds: 400),
+        ]
+        #expect(verdict(evidence).cause != "net.retransmit" || verdict(evidence).confidence != .high)
+        evidence.retransmits.append(
+            Retransmit(at: at + 789 * ms, container: 1, socket: 1, kind: .rto, rtoMilliseconds: 800))
+        #expect(verdict(evidence).cause == "net.retransmit" && verdict(evidence).confidence == .high)
+    }
+
+    @Test func aRequestInTwoPiecesWaitedForADelayedAcknowledgement() {
+        var turn = asking
+        turn.nagle = 600 * ms
+        #expect(verdict(capture([turn])).cause == "tcp.delayed-ack")
+    }
+
+    @Test func aConnectionNobodyAcceptedWaitedInTheQueue() {
+        var turn = queued
+        turn.flags.insert(.unaccepted)
+        #expect(verdict(capture([turn])).cause == "host.backlog")
+    }
+
+    @Test func victimsOfALongCommandAreTheFocusAndTheCommandEndsTheChain() {
+        var victim = queued
+        victim.socket = 1
+        var evidence = capture([victim, served(3, 0, 850)])
+        evidence.triggers.append(
+            TriggerFact(
+                kind: .latency, at: at + 850 * ms, container: 1, socket: 3, observed: 850 * ms, threshold: 200 * ms,
+                rule: "test"))
+        evidence.facts = ["threads": "followed", "machine": "x86_64"]
+        let incident = analyze(evidence)
+        #expect(incident.turn?.socket == 1)
+        #expect(incident.summary.verdict.cause == "app.busy")
+        #expect(incident.summary.verdict.chain.map(\.cause) == ["app.busy", "app.cpu"])
+    }
+}
