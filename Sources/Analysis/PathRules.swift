@@ -35,7 +35,10 @@ extension Rules {
 
     /// A packet of this connection was dropped on this host, and the connection waited for it to be sent again.
     static func dropped(_ it: Case) -> Finding? {
-        let dropped = drops(it).filter { !isSockets($0.name) && !$0.name.hasPrefix("QDISC") }
+        let dropped = drops(it).filter {
+            // Those of a container are dropped in its own namespace: the packet never was, or no longer is, on the bridge.
+            $0.drop.container == 0 && !isSockets($0.name) && !$0.name.hasPrefix("QDISC")
+        }
         guard !dropped.isEmpty else { return nil }
         let losses = losses(it)
         let time = losses.time + it.waterfall["connect"]

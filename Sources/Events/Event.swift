@@ -243,13 +243,8 @@ public struct Drop: Sendable, Equatable {
         count = raw.count
         netns = raw.netns
         guard raw.family != 0 else { return }
-        let width = raw.family == 10 ? 16 : 4
-        source = withUnsafeBytes(of: raw.source) {
-            Endpoint(address: Array($0.prefix(width)), port: raw.source_port)
-        }
-        destination = withUnsafeBytes(of: raw.destination) {
-            Endpoint(address: Array($0.prefix(width)), port: raw.destination_port)
-        }
+        source = Endpoint(family: raw.family, raw.source, raw.source_port)
+        destination = Endpoint(family: raw.family, raw.destination, raw.destination_port)
     }
 }
 

@@ -36,13 +36,8 @@ public struct Queued: Sendable, Equatable {
             device: withUnsafeBytes(of: raw.device) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) },
             netns: raw.netns)
         guard raw.family != 0 else { return }
-        let width = raw.family == 10 ? 16 : 4
-        source = withUnsafeBytes(of: raw.source) {
-            Endpoint(address: Array($0.prefix(width)), port: raw.source_port)
-        }
-        destination = withUnsafeBytes(of: raw.destination) {
-            Endpoint(address: Array($0.prefix(width)), port: raw.destination_port)
-        }
+        source = Endpoint(family: raw.family, raw.source, raw.source_port)
+        destination = Endpoint(family: raw.family, raw.destination, raw.destination_port)
     }
 
     /// From when to when it waited.

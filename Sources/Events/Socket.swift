@@ -36,6 +36,12 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
+    /// From a record: 16 bytes of address, of which IPv4 uses the first four.
+    init<Bytes>(family: UInt16, _ bytes: Bytes, _ port: UInt16) {
+        address = withUnsafeBytes(of: bytes) { Array($0.prefix(family == 10 ? 16 : 4)) }
+        self.port = port
+    }
+
     public var description: String {
         addressText.contains(":") ? "[\(addressText)]:\(port)" : "\(addressText):\(port)"
     }

@@ -212,7 +212,6 @@ public final class Recorder {
         for raw in openTurns {
             watch(raw.h.cgroup, until: now &+ options.after)
             if let fact = trigger.open(observe(raw)) { fire(fact, began: raw.start) }
-            tracker.stillOpen(raw.h.socket, began: raw.start, at: now)
         }
         let slow = !openTurns.isEmpty || tracker.isCollecting
         if slow { try followThreads(now) }

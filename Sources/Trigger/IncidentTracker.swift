@@ -123,19 +123,6 @@ public struct IncidentTracker: Sendable {
             containers: [trigger.container])
     }
 
-    /// A turn that fired is still open: its incident waits for its end, for a while.
-    public mutating func stillOpen(_ socket: SocketID, began: Instant, at now: Instant) {
-        guard let incident = pending, inFlight[socket] == began,
-            let fired = incident.triggers.first(where: { $0.socket == socket && $0.kind == .inFlight })?.at
-        else { return }
-        let latest = min(incident.limit, fired &+ Self.patience &+ after)
-        pending?.to = max(incident.to, min(now &+ after, latest))
-    }
-
-    /// ns an incident waits for the end of a turn that hangs: long enough for most, and not so long that one who looks for
-    /// what is happening now finds nothing.
-    static let patience: UInt64 = 10_000_000_000
-
     private mutating func isKnown(_ trigger: TriggerFact, _ began: Instant) -> Bool {
         switch trigger.kind {
         case .inFlight:

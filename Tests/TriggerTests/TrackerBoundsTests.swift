@@ -114,15 +114,4 @@ private let second: UInt64 = 1_000_000_000
         #expect(tracker.due(at: 101 * second, force: true)?.to == 101 * second)
         #expect(!tracker.isCollecting)
     }
-
-    @Test func anIncidentWaitsForTheEndOfATurnThatHangsButNotForEver() {
-        var tracker = IncidentTracker(before: second, after: second)
-        tracker.note(fact(100 * second, kind: .inFlight), began: 99 * second) { [] }
-        for tick in 101...150 as ClosedRange<UInt64> {
-            tracker.stillOpen(1, began: 99 * second, at: tick * second)
-            tracker.stillOpen(2, began: 99 * second, at: tick * second)
-            if tick < 111 { #expect(tracker.due(at: tick * second) == nil) }
-        }
-        #expect(tracker.due(at: 111 * second)?.to == 111 * second)
-    }
 }

@@ -18,7 +18,7 @@ class Recorder:
         self.log = directory / "log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [flightrec, "record", "--dir", str(directory), "--threshold", threshold, "--before", "3s", "--after", "1s",
+                [flightrec, "record", "--dir", str(directory), "--threshold", threshold, "--before", "3s", "--after", "3s",
                  "--window", "20s", "--memory", "64M", "--docker-socket", str(socket), *options], stderr=log, stdout=log)
         for _ in range(100):
             if "armed" in self.log.read_text():
