@@ -81,7 +81,7 @@ extension Rules {
 
     /// What was lost is answered a round trip after it was sent again. An answer that takes longer may be the first copy's,
     /// on a path that became slow (a spurious timeout, RFC 5682): how long it took; `nil`: it came in time.
-    private static func needless(_ it: Case, _ seen: [Retransmit]) -> UInt64? {
+    static func needless(_ it: Case, _ seen: [Retransmit]) -> UInt64? {
         guard it.turn.role == .called, it.answer == nil, let last = seen.last?.at,
             let answered = [it.turn.acknowledged, it.turn.receivedFirst].compactMap(\.self).min(), answered > last
         else { return nil }
@@ -95,11 +95,15 @@ extension Rules {
         let from = max(previous, stamps.filter { $0 < it.at }.max() ?? turn.start)
         let roundTrip = UInt64(turn.smoothedRTT) * 1000
         let longest: UInt64
+        // RFC 8985 §7.2: PTO = 2 × SRTT, and up to 200 ms for the peer's delayed ACK.
+        let probe = 2 * roundTrip + 200_000_000
         switch it.kind {
+        // The timer starts again at a tail loss probe (RFC 8985 §7.3), which may have gone before unseen.
+        case .rto where previous == turn.start && it.rtoMilliseconds > 0:
+            longest = UInt64(it.rtoMilliseconds) * 1_000_000 + probe
         case .rto, .syn, .synack, .other:
             longest = it.rtoMilliseconds > 0 ? UInt64(it.rtoMilliseconds) * 1_000_000 : .max
-        // RFC 8985 §7.2: PTO = 2 × SRTT, and up to 200 ms for the peer's delayed ACK.
-        case .tlp: longest = 2 * roundTrip + 200_000_000
+        case .tlp: longest = probe
         // Told by duplicate ACKs or SACK a round trip after the loss, and a round trip to repair.
         case .fast: longest = turn.smoothedRTT > 0 ? 2 * roundTrip : .max
         }

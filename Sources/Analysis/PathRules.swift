@@ -188,6 +188,9 @@ extension Rules {
     /// (TCP_DELACK_MAX).
     static func path(_ it: Case) -> Finding? {
         guard it.turn.role == .called, it.answer == nil, it.mirror == nil else { return nil }
+        // What had to be sent again was not under way all the time, unless it was sent again for nothing.
+        let again = losses(it).seen
+        guard again.isEmpty || needless(it, again) != nil else { return nil }
         let delayed: UInt64 = 200_000_000
         let separate = it.waterfall["network"]
         // An ACK that came with the answer: the peer cannot have held it back for longer.
