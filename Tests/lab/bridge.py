@@ -102,7 +102,8 @@ def nagle(trial: Trial) -> Truth:
 
 
 FAULTS = [
-    Fault("dropped on the bridge", "bridge.drop", api(), dropped, container="client", clean=clean, styles=("keep-alive",), sizes=(100, 1000)),
+    # Quiet: it would hit the neighbour's requests just as well.
+    Fault("dropped on the bridge", "bridge.drop", api(), dropped, container="client", clean=clean, styles=("keep-alive",), sizes=(100, 1000), busy=False),
     Fault("shaped veth", "host.qdisc", api(), shaped, container="client", styles=("keep-alive",), busy=False),
     Fault("listen queue full", "host.backlog", api("-e", "BACKLOG=1"), overflow, container="client", sizes=(1000, 1001), busy=False),
     Fault("no local port", "net.connect", few_ports, no_port, families=(4,), sizes=(300, 1500), busy=False),
