@@ -175,15 +175,16 @@ enum fr_off_why {
 enum fr_slice_flag {
 	FR_SLICE_OPEN = 1,	/* still so when asked */
 	FR_SLICE_THROTTLED = 2,	/* what it waited for, when it could run, was its cgroup's quota */
-	FR_SLICE_WITHIN = 4	/* part of a reclaim that has a slice of its own */
+	FR_SLICE_WITHIN = 4,	/* part of a reclaim that has a slice of its own */
+	FR_SLICE_BURST = 8	/* many short ones of the same kind: spent off the CPU, woken ns of it able to run */
 };
 #define FR_NO_SYSCALL 0xffffffff
 
 struct fr_slice {
 	struct fr_header h;	/* ts = back on the CPU */
 	__fr_u64 start;		/* off the CPU */
-	__fr_u64 woken;		/* runnable again; 0: it was all along, or is not yet */
-	__fr_u64 spent;		/* reclaim alone: ns of it between start and end, on and off the CPU; it comes in bursts */
+	__fr_u64 woken;		/* runnable again; 0: it was all along, or is not yet; a burst: ns, not a time */
+	__fr_u64 spent;		/* bursts and reclaim: ns of it between start and end; of reclaim on and off the CPU */
 	__fr_u32 tid;
 	__fr_u32 pid;
 	__fr_u32 syscall;	/* number on this architecture; FR_NO_SYSCALL: not in one, or preempted */

@@ -1,7 +1,8 @@
-/* Probe family: threads that handle turns. What one did whenever it was off the CPU for longer than a floor stays with it,
- * the last few times; userspace asks for it while something is slow. */
+/* Probe family: threads that handle turns. What one did whenever it was off the CPU stays with it, the last few times;
+ * userspace asks for it while something is slow. Long slices are kept one by one. Short ones, which may be hundreds between
+ * two walks (a CPU shared slice by slice, a thousand small reads), are summed up in bursts of the same kind. */
 
-#define FR_SLICES 32	/* a power of 2 */
+#define FR_SLICES 64	/* a power of 2 */
 
 struct fr_off {
 	u64 start;
@@ -18,6 +19,8 @@ struct fr_thread {
 	struct fr_off now;	/* start: 0 while it runs */
 	u64 reclaiming;		/* since; 0: not now */
 	struct fr_off reclaim;	/* the burst it is part of */
+	struct fr_off preempted;	/* bursts of short slices; start: 0 when there is none */
+	struct fr_off blocked;
 	u64 stack_told;		/* of the block that began then */
 	u32 count;		/* of slices ever kept */
 	u32 pad;
@@ -37,6 +40,14 @@ u32 fr_slices_wanted = 0;	/* something is slow: a thread that ends tells its sli
 
 /* Reclaims closer together than this are one burst. */
 #define FR_RECLAIM_APART_NS 2000000ULL
+/* Slices of this length are kept one by one: blocked, and preempted (more than a scheduler's slice or two). */
+#define FR_LONG_BLOCK_NS 4000000ULL
+#define FR_LONG_WAIT_NS 10000000ULL
+/* Short ones further apart, or longer together, are two bursts: what falls on two stages of a turn is divided by time. */
+#define FR_BURST_APART_NS 10000000ULL
+#define FR_BURST_NS 50000000ULL
+/* Less than this of a burst is not worth a place. */
+#define FR_BURST_FLOOR_NS 100000ULL
 /* A block this long is worth its stack. */
 #define FR_STACK_FLOOR_NS 50000000ULL
 
@@ -75,6 +86,55 @@ static __always_inline void fr_keep(struct fr_thread *t, struct fr_off *off)
 	t->count++;
 }
 
+static __always_inline void fr_burst_add(struct fr_thread *t, struct fr_off *burst)
+{
+	const struct fr_off *off = &t->now;
+	if (burst->start && (off->start - burst->end > FR_BURST_APART_NS || off->end - burst->start > FR_BURST_NS ||
+			     off->why != burst->why || off->syscall != burst->syscall || (off->flags | FR_SLICE_BURST) != burst->flags)) {
+		if (burst->spent >= FR_BURST_FLOOR_NS)
+			fr_keep(t, burst);
+		burst->start = 0;
+	}
+	if (!burst->start) {
+		burst->start = off->start;
+		burst->woken = 0;
+		burst->spent = 0;
+		burst->syscall = off->syscall;
+		burst->why = off->why;
+		burst->flags = off->flags | FR_SLICE_BURST;
+	}
+	burst->end = off->end;
+	burst->spent += off->end - off->start;
+	if (off->why == FR_OFF_PREEMPTED)
+		burst->woken += off->end - off->start;
+	else if (off->woken)
+		burst->woken += off->end - off->woken;
+}
+
+static __always_inline void fr_slice_ends(struct fr_thread *t)
+{
+	u64 length = t->now.end - t->now.start;
+	switch (t->now.why) {
+	case FR_OFF_PREEMPTED:
+		if (length >= FR_LONG_WAIT_NS)
+			fr_keep(t, &t->now);
+		else
+			fr_burst_add(t, &t->preempted);
+		return;
+	case FR_OFF_SLEEP:
+	case FR_OFF_UNINTERRUPTIBLE:
+	case FR_OFF_IO:
+		if (length >= FR_LONG_BLOCK_NS)
+			fr_keep(t, &t->now);
+		else
+			fr_burst_add(t, &t->blocked);
+		return;
+	default:
+		if (length >= fr_slice_floor_ns)
+			fr_keep(t, &t->now);
+	}
+}
+
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(switch_tp, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
@@ -97,10 +157,8 @@ int BPF_PROG(switch_tp, bool preempt, struct task_struct *prev, struct task_stru
 		return 0;
 	if (!now)
 		now = bpf_ktime_get_ns();
-	if (now - t->now.start >= fr_slice_floor_ns) {
-		t->now.end = now;
-		fr_keep(t, &t->now);
-	}
+	t->now.end = now;
+	fr_slice_ends(t);
 	t->now.start = 0;
 	return 0;
 }
@@ -213,6 +271,12 @@ static __always_inline bool fr_reclaim_so_far(struct fr_thread *t, u64 now, stru
 	return burst->spent >= fr_slice_floor_ns && burst->end > fr_slices_since;
 }
 
+/* A burst that may not be over. */
+static __always_inline bool fr_burst_counts(const struct fr_off *burst)
+{
+	return burst->start && burst->spent >= FR_BURST_FLOOR_NS && burst->end > fr_slices_since;
+}
+
 static __always_inline void fr_slice_emit(struct task_struct *task, u64 container, struct fr_off *off)
 {
 	struct fr_slice *e = fr_reserve(sizeof(*e), FR_SLICE);
@@ -235,10 +299,16 @@ int BPF_PROG(exit_tp, struct task_struct *task)
 		least = FR_STACK_FLOOR_NS / 5;
 	for (int i = 0; i < FR_SLICES; i++) {
 		struct fr_off off = t->slices[i];
-		if (off.end > fr_slices_since && off.end - off.start >= least)
+		u64 length = off.spent ? off.spent : off.end - off.start;
+		if (off.end > fr_slices_since && length >= least)
 			fr_slice_emit(task, t->container, &off);
 	}
-	struct fr_off burst;
+	struct fr_off burst = t->preempted;
+	if (fr_burst_counts(&burst) && burst.spent >= least)
+		fr_slice_emit(task, t->container, &burst);
+	burst = t->blocked;
+	if (fr_burst_counts(&burst) && burst.spent >= least)
+		fr_slice_emit(task, t->container, &burst);
 	if (fr_reclaim_so_far(t, bpf_ktime_get_ns(), &burst))
 		fr_slice_emit(task, t->container, &burst);
 	return 0;
@@ -281,6 +351,12 @@ int walk_threads(struct bpf_iter__task *ctx)
 	struct fr_off off;
 	if (fr_reclaim_so_far(t, now, &off))
 		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, FR_SLICE_OPEN);
+	off = t->preempted;
+	if (fr_burst_counts(&off))
+		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
+	off = t->blocked;
+	if (fr_burst_counts(&off))
+		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
 	off = t->now;
 	if (!off.start || now <= off.start || now - off.start < fr_slice_floor_ns)
 		return 0;

@@ -151,7 +151,7 @@ public struct Evidence: Sendable {
     public var resets: [Reset] = []
     public var drops: [Drop] = []
     public var slowSoftirqs: [SlowSoftirq] = []
-    /// What threads that handle turns did off the CPU, where it took longer than a floor; in order of `end`. Complete for
+    /// What threads that handle turns did off the CPU, short ones summed up; in order of `end`. Complete for
     /// the slow turns: `threadsFollowed` says whether they were looked at.
     public var slices: [Slice] = []
     /// Where they were blocked in the kernel, of blocks long enough to be seen at a walk.

@@ -38,7 +38,12 @@ enum Syscalls {
         ("connect", 42, 203, .other), ("wait4", 61, 260, .other), ("waitid", 247, 95, .other),
         ("flock", 73, 32, .other), ("fcntl", 72, 25, .other), ("semop", 65, 193, .lock),
         ("semtimedop", 220, 192, .lock), ("rt_sigtimedwait", 128, 137, .other), ("mmap", 9, 222, .other),
-        ("sched_yield", 24, 124, .other),
+        ("sched_yield", 24, 124, .other), ("clone", 56, 220, .other), ("clone3", 435, 435, .other),
+        ("vfork", 58, nil, .other), ("execve", 59, 221, .file), ("munmap", 11, 215, .other),
+        ("madvise", 28, 233, .other),
+        ("open", 2, nil, .file), ("close", 3, 57, .other), ("stat", 4, nil, .file), ("newfstatat", 262, 79, .file),
+        ("getdents64", 217, 61, .file), ("mkdir", 83, nil, .file), ("renameat2", 316, 276, .file),
+        ("unlinkat", 263, 35, .file), ("io_submit", 209, 2, .file), ("ioctl", 16, 29, .other),
     ]
 
     /// Name and kind of a number on a machine as `uname -m` calls it.

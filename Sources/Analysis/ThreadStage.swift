@@ -4,7 +4,7 @@ import Events
 public struct ThreadStage: Sendable, Equatable {
     public var stage: String
     public var tid: UInt32
-    /// ns each. Running includes what it was off the CPU for less than the recorder's floor.
+    /// ns each.
     public var running: UInt64
     /// Able to run, and waiting for a CPU; for its cgroup's quota.
     public var queued: UInt64

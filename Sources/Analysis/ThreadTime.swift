@@ -1,7 +1,6 @@
 import Events
 
-/// What one thread did in some stretches of time. `running` is what is left: slices below the recorder's floor count as
-/// running too.
+/// What one thread did in some stretches of time. `running` is what is left.
 struct ThreadTime {
     private(set) var running: UInt64 = 0
     /// Able to run, waiting for a CPU.
@@ -25,14 +24,18 @@ struct ThreadTime {
         var off: UInt64 = 0
         for slice in evidence.slices where slice.tid == tid && !slice.isWithinReclaim {
             for range in ranges {
-                if slice.spent > 0 {
-                    let part = Self.part(of: slice, in: range)
+                if slice.why == .reclaim && slice.spent > 0 {
+                    let part = Self.part(slice.spent, of: slice, in: range)
                     reclaim &+= part
                     off &+= part
                     continue
                 }
-                let waited = slice.waiting.clamped(to: range).length
-                let stuck = slice.blocked.clamped(to: range).length
+                let waited =
+                    slice.isBurst
+                    ? Self.part(slice.waitingTime, of: slice, in: range) : slice.waiting.clamped(to: range).length
+                let stuck =
+                    slice.isBurst
+                    ? Self.part(slice.blockedTime, of: slice, in: range) : slice.blocked.clamped(to: range).length
                 if slice.isThrottled { throttled &+= waited } else { queued &+= waited }
                 off &+= waited &+ stuck
                 if stuck > 0 { add(slice, stuck, machine) }
@@ -57,11 +60,11 @@ struct ThreadTime {
     }
 
     /// A burst's time inside `range`, as if it were spread evenly.
-    private static func part(of slice: Slice, in range: Range<Instant>) -> UInt64 {
+    private static func part(_ spent: UInt64, of slice: Slice, in range: Range<Instant>) -> UInt64 {
         let whole = slice.end > slice.start ? slice.end - slice.start : 0
         let inside = (slice.start..<max(slice.start, slice.end)).clamped(to: range).length
         guard whole > 0 else { return 0 }
-        return UInt64(Double(min(slice.spent, whole)) * (Double(inside) / Double(whole)))
+        return UInt64(Double(min(spent, whole)) * (Double(inside) / Double(whole)))
     }
 
     /// Blocked in taking data from a socket.
@@ -81,13 +84,17 @@ struct ThreadTime {
         blocked.max { ($0.value, $1.key) < ($1.value, $0.key) }.map { ($0.key, $0.value) }
     }
 
+    /// ns: what took less is in no sentence.
+    private static let worthSaying: UInt64 = 100_000
+
     /// `thread 17: running 3 ms, blocked in futex 790 ms, waiting for a CPU 2 ms`.
     var sentence: String {
         var parts = ["running \(milliseconds(running))"]
-        for (name, time) in blocked.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }).prefix(3) {
+        for (name, time) in blocked.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }).prefix(3)
+        where time >= Self.worthSaying {
             parts.append("blocked in \(name) \(milliseconds(time))")
         }
-        if queued > 0 { parts.append("waiting for a CPU \(milliseconds(queued))") }
+        if queued >= Self.worthSaying { parts.append("waiting for a CPU \(milliseconds(queued))") }
         if throttled > 0 { parts.append("out of CPU quota \(milliseconds(throttled))") }
         if reclaim > 0 { parts.append("freeing memory \(milliseconds(reclaim))") }
         if stopped > 0 { parts.append("stopped \(milliseconds(stopped))") }

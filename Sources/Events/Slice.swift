@@ -1,7 +1,7 @@
 import CFlightrec
 
 /// A stretch in which a thread was off the CPU: blocked from `start` to `woken`, then waiting for a CPU to `end`
-/// (`sched_switch`, `sched_wakeup`).
+/// (`sched_switch`, `sched_wakeup`). Or a burst of many short ones of the same kind, with running between them.
 public struct Slice: Sendable, Equatable {
     public enum Why: UInt8, Sendable {
         /// Anything the recorder did not recognise.
@@ -36,8 +36,10 @@ public struct Slice: Sendable, Equatable {
     public var isThrottled = false
     /// Part of a reclaim that has a slice of its own.
     public var isWithinReclaim = false
-    /// A burst of reclaims: ns of it between `start` and `end`, on and off the CPU; 0: not such a burst.
+    /// A burst: ns of it between `start` and `end`, of reclaims on and off the CPU, else off the CPU; 0: not a burst.
     public var spent: UInt64 = 0
+    /// ns of a burst's `spent` in which the thread could run, and waited for a CPU.
+    public var spentWaiting: UInt64 = 0
 
     public init(
         container: ContainerKey, tid: UInt32, pid: UInt32, start: Instant, woken: Instant?, end: Instant, why: Why,
@@ -57,22 +59,32 @@ public struct Slice: Sendable, Equatable {
     public init(_ raw: fr_slice) {
         self.init(
             container: raw.h.cgroup, tid: raw.tid, pid: raw.pid, start: raw.start,
-            woken: raw.woken == 0 ? nil : raw.woken, end: raw.h.ts, why: Why(rawValue: raw.why) ?? .other,
+            woken: raw.woken == 0 || raw.flags & UInt8(FR_SLICE_BURST.rawValue) != 0 ? nil : raw.woken, end: raw.h.ts,
+            why: Why(rawValue: raw.why) ?? .other,
             syscall: raw.syscall == FR_NO_SYSCALL ? nil : raw.syscall,
             isOpen: raw.flags & UInt8(FR_SLICE_OPEN.rawValue) != 0)
         isThrottled = raw.flags & UInt8(FR_SLICE_THROTTLED.rawValue) != 0
         isWithinReclaim = raw.flags & UInt8(FR_SLICE_WITHIN.rawValue) != 0
         spent = raw.spent
+        if raw.flags & UInt8(FR_SLICE_BURST.rawValue) != 0 { spentWaiting = min(raw.woken, raw.spent) }
     }
 
-    /// Off the CPU and not able to run; empty when preempted.
+    /// Many short ones; those of reclaim are told by `why`.
+    public var isBurst: Bool { spent > 0 && why != .reclaim }
+
+    /// ns blocked, and waiting for a CPU.
+    public var blockedTime: UInt64 { isBurst ? spent - spentWaiting : blocked.upperBound - blocked.lowerBound }
+    public var waitingTime: UInt64 { isBurst ? spentWaiting : waiting.upperBound - waiting.lowerBound }
+
+    /// Off the CPU and not able to run; empty when preempted, and of a burst.
     public var blocked: Range<Instant> {
-        let until = why == .preempted ? start : woken ?? end
+        let until = why == .preempted || isBurst ? start : woken ?? end
         return start..<max(start, min(until, end))
     }
 
-    /// Able to run, and waiting for a CPU.
+    /// Able to run, and waiting for a CPU; empty of a burst.
     public var waiting: Range<Instant> {
+        if isBurst { return start..<start }
         let from = why == .preempted ? start : woken ?? end
         return min(from, end)..<max(end, min(from, end))
     }

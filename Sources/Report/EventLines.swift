@@ -88,7 +88,7 @@ private typealias Line = (kind: String, socket: SocketID, container: ContainerKe
 
 private func describe(_ slice: Slice, _ evidence: Evidence, _ style: Style) -> String {
     var parts = ["thread \(slice.tid)"]
-    if slice.blocked.length > 0 {
+    if slice.blockedTime > 0 {
         let why =
             switch slice.why {
             case .frozen: "frozen"
@@ -97,12 +97,13 @@ private func describe(_ slice: Slice, _ evidence: Evidence, _ style: Style) -> S
             case .io: "in I/O, \(evidence.syscallName(slice.syscall))"
             default: "in \(evidence.syscallName(slice.syscall))"
             }
-        parts.append("\(why) \(style.duration(slice.blocked.length))")
+        parts.append("\(why) \(style.duration(slice.blockedTime))")
     }
-    if slice.waiting.length > 0 {
+    if slice.waitingTime > 0 {
         parts.append(
-            "\(slice.isThrottled ? "out of CPU quota" : "waiting for a CPU") \(style.duration(slice.waiting.length))")
+            "\(slice.isThrottled ? "out of CPU quota" : "waiting for a CPU") \(style.duration(slice.waitingTime))")
     }
+    if slice.isBurst { parts.append("in many short waits within \(style.duration(slice.end &- slice.start))") }
     return parts.joined(separator: ", ") + (slice.isOpen ? ", still" : "")
 }
 

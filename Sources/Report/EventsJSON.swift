@@ -67,8 +67,9 @@ func eventsJSON(_ scope: Scope, to sink: (String) -> Void) throws {
             return head("slice", slice.end, slice.container, 0)
                 + ",\"tid\":\(slice.tid),\"pid\":\(slice.pid),\"why\":\"\(slice.why)\""
                 + ",\"syscall\":\(slice.syscall == nil ? "null" : "\"\(evidence.syscallName(slice.syscall))\"")"
-                + ",\"blocked_ns\":\(slice.blocked.length),\"waiting_ns\":\(slice.waiting.length)"
-                + ",\"throttled\":\(slice.isThrottled),\"reclaim_ns\":\(slice.spent)"
+                + ",\"blocked_ns\":\(slice.blockedTime),\"waiting_ns\":\(slice.waitingTime)"
+                + ",\"throttled\":\(slice.isThrottled),\"reclaim_ns\":\(slice.why == .reclaim ? slice.spent : 0)"
+                + ",\"burst_ns\":\(slice.isBurst ? slice.end &- slice.start : 0)"
                 + ",\"in_flight\":\(slice.isOpen)}"
         },
         EventStream(evidence.stacks, \.at) { index in

@@ -99,6 +99,29 @@ private let at: UInt64 = 10_000 * ms
         #expect(abs(verdict.share - 700.0 / 800) < 0.01)
     }
 
+    @Test func burstsOfShortBlocksCountByWhatWasSpentInThem() {
+        var naps = slice(10, 780, syscall: 230)
+        naps.spent = 600 * ms
+        naps.spentWaiting = 20 * ms
+        var shared = slice(12, 782, why: .preempted)
+        shared.spent = 90 * ms
+        shared.spentWaiting = 90 * ms
+        let verdict = verdict(evidence([naps, shared]))
+        #expect(verdict.cause == "app.sleep")
+        #expect(abs(verdict.share - 580.0 / 800) < 0.01)
+        #expect(verdict.evidence.contains { $0.contains("waiting for a CPU 110 ms") })
+        #expect(naps.blocked.isEmpty && naps.waiting.isEmpty && naps.blockedTime == 580 * ms)
+    }
+
+    @Test func ofABurstAcrossTheTurnsStartThePartInsideCounts() {
+        var naps = slice(0, 400, syscall: 230)
+        naps.start = at - 400 * ms
+        naps.spent = 400 * ms
+        let verdict = verdict(evidence([naps]))
+        #expect(verdict.cause == "app.cpu")
+        #expect(abs(verdict.share - 600.0 / 800) < 0.02)
+    }
+
     /// Hostile captures may hold slices that end before they begin.
     @Test func backwardSlicesExplainNothing() {
         let verdict = verdict(evidence([slice(700, 10, woken: 900, syscall: 230), slice(780, 10, why: .preempted)]))

@@ -2,7 +2,7 @@
 """One scenario of request and answer over TCP on this host, with the client's own times: the truth of the turn tests.
 
 Usage: exchange.py SCENARIO PORT [ADDRESS]. Server and client are two processes, so that neither delays the other.
-Prints JSON: what the client measured, in ms. Every scenario ends by itself within about 10 s.
+Prints JSON: what the client measured, in ms, and `queued_ms`, how long both waited for a CPU while other work had it. Every scenario ends by itself within about 10 s.
 """
 import json
 import os
@@ -15,6 +15,12 @@ import time
 
 def now():
     return time.monotonic() * 1000
+
+
+def queued():
+    """Milliseconds this process's thread has waited on run queues (Documentation/scheduler/sched-stats.rst)."""
+    with open("/proc/thread-self/schedstat") as f:
+        return int(f.read().split()[1]) / 1e6
 
 
 def exactly(connection, size):
@@ -268,6 +274,7 @@ listener = socket.socket(family, socket.SOCK_STREAM)
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.bind((address, port))
 listener.listen(8)
+from_server, to_client = os.pipe()
 child = os.fork()
 if child == 0:
     connection, _ = listener.accept()
@@ -275,13 +282,17 @@ if child == 0:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     scenario.server(connection)
     connection.close()
+    os.write(to_client, str(queued()).encode())
     os._exit(0)
 listener.close()
 client = socket.create_connection((address, port), timeout=15)
 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+at_first = queued()
 measured = scenario.client(client)
+measured["queued_ms"] = queued() - at_first
 client.close()
 _, status = os.waitpid(child, 0)
 if status != 0:
     raise SystemExit(f"the server ended with {status}")
+measured["queued_ms"] += float(os.read(from_server, 64))
 print(json.dumps(measured))

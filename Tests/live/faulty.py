@@ -1,6 +1,8 @@
 """A server that is slow in the way it is told to, one thread a connection, and its client.
 
-serve PORT [DOWNSTREAM-PORT]      ask PORT COMMAND MS: prints the milliseconds the client waited
+serve PORT [DOWNSTREAM-PORT]
+ask PORT COMMAND MS: prints, in milliseconds, how long the client waited, how long its thread waited for a CPU meanwhile, and
+how long the server's thread ran and waited for a CPU (schedstat of both threads): what flightrec must agree with.
 """
 
 import fcntl
@@ -14,6 +16,13 @@ import time
 
 lock = threading.Lock()
 downstream = int(sys.argv[3]) if sys.argv[1] == "serve" and len(sys.argv) > 3 else 0
+
+
+def scheduled():
+    """Milliseconds this thread ran and waited on a run queue (Documentation/scheduler/sched-stats.rst)."""
+    with open("/proc/thread-self/schedstat") as f:
+        ran, waited, _ = f.read().split()
+    return int(ran) / 1e6, int(waited) / 1e6
 
 
 def burn(seconds):
@@ -48,6 +57,10 @@ def handle(command, seconds):
             other.stdout.readline()
             fcntl.flock(mine, fcntl.LOCK_EX)
             other.wait()
+    elif command == "naps":  # hundreds of blocks, each too short for a slice of its own
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.0003)
     elif command == "call":
         ask(downstream, "sleep", seconds)
 
@@ -56,8 +69,10 @@ def serve_one(connection):
     with connection:
         for line in connection.makefile("r"):
             command, milliseconds = line.split()
+            ran, waited = scheduled()
             handle(command, float(milliseconds) / 1000)
-            connection.sendall(b"ok\n")
+            ran_now, waited_now = scheduled()
+            connection.sendall(f"{ran_now - ran} {waited_now - waited}\n".encode())
 
 
 def ask(port, command, seconds):
@@ -67,10 +82,11 @@ def ask(port, command, seconds):
         for _ in range(5):  # the thread is known by the time it matters, as in a service that was running
             s.sendall(b"none 0\n")
             replies.readline()
+        waited = scheduled()[1]
         begin = time.monotonic()
         s.sendall(f"{command} {seconds * 1000}\n".encode())
-        replies.readline()
-        return time.monotonic() - begin
+        server = replies.readline().strip()
+        return (time.monotonic() - begin) * 1000, scheduled()[1] - waited, server
 
 
 if sys.argv[1] == "serve":
@@ -78,4 +94,4 @@ if sys.argv[1] == "serve":
         while True:
             threading.Thread(target=serve_one, args=(listener.accept()[0],), daemon=True).start()
 else:
-    print(ask(int(sys.argv[2]), sys.argv[3], float(sys.argv[4]) / 1000) * 1000)
+    print(*ask(int(sys.argv[2]), sys.argv[3], float(sys.argv[4]) / 1000))
