@@ -159,6 +159,12 @@ class Host:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
+def processor_times() -> tuple[int, int]:
+    """Of all CPUs, in ticks since boot: idle (waiting for disks too), and all of it (proc_stat(5))."""
+    times = [int(word) for word in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return times[3] + times[4], sum(times)
+
+
 def throttled(identifier: str) -> int:
     """ns the container was held back by its CPU quota since it exists."""
     v1 = pathlib.Path(f"/sys/fs/cgroup/cpu/docker/{identifier}/cpu.stat")
