@@ -55,9 +55,11 @@ extension Rules {
             let previous = index > 0 ? seen[index - 1].at : it.turn.start
             silences.append(silence(before: retransmit, since: previous, it.turn))
         }
-        // While the other end was at work on the request, nothing was missing.
-        let answering = it.answer.map { [$0.start..<max($0.start, $0.sentFirst ?? $0.end)] } ?? []
-        let lost = silences.flatMap { Intervals.subtract(answering, from: $0) }
+        // While the other end was at work on the request, nothing was missing; nor while its packets are known to have been
+        // in a queue on this host: there, a timer only ran out.
+        let present =
+            (it.answer.map { [$0.start..<max($0.start, $0.sentFirst ?? $0.end)] } ?? []) + queueWaits(it).map(\.span)
+        let lost = silences.flatMap { Intervals.subtract(present, from: $0) }
         return (seen, it.overlap(lost, exposed(it.turn.role).subtracting(["connect"])))
     }
 

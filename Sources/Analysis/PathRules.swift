@@ -77,11 +77,15 @@ extension Rules {
             evidence: ["\(count) connection requests dropped by the listener on port \(port) meanwhile"])
     }
 
-    /// Packets of this connection waited in a device's queueing discipline.
-    static func queueing(_ it: Case) -> Finding? {
-        let waits = it.evidence.queued.filter {
+    /// This connection's packets that waited in a device's queueing discipline.
+    static func queueWaits(_ it: Case) -> [Queued] {
+        it.evidence.queued.filter {
             $0.at > it.turn.start && $0.span.lowerBound < it.turn.end && concerns(it, $0.source, $0.destination)
         }
+    }
+
+    static func queueing(_ it: Case) -> Finding? {
+        let waits = queueWaits(it)
         let full = drops(it).filter { $0.name.hasPrefix("QDISC") }
         let time = max(it.overlap(waits.map(\.span), transits), full.isEmpty ? 0 : losses(it).time)
         guard time > 0 else { return nil }

@@ -72,7 +72,7 @@ public final class Recorder {
         for hook in probes.status where hook.rung == nil {
             logger.warning("without \(hook.hook): \(hook.loss ?? "") (\(hook.reason ?? "not available"))")
         }
-        probes.setOpenFloor(trigger.floor)
+        probes.setOpenFloor(trigger.openFloor)
         try loop.watch(probes.ringDescriptor, .ring)
         try loop.watch(control.descriptor, .control)
     }
@@ -254,7 +254,7 @@ public final class Recorder {
             if let rule = decision.rule { trigger.setRule(rule, for: decision.container) }
             for held in selection.note(decision) { fire(held.fact, began: held.began) }
         }
-        probes.setOpenFloor(trigger.floor)
+        probes.setOpenFloor(trigger.openFloor)
     }
 
     /// Names the numbers of syscalls: `x86_64`, `aarch64`.

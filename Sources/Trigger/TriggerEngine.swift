@@ -31,8 +31,12 @@ public final class TriggerEngine {
     /// A container's own rule, from now on.
     public func setRule(_ rule: ThresholdRule, for container: ContainerKey) { overrides[container] = rule }
 
-    /// No turn shorter than this fires anywhere, ns: the walker need not report it.
+    /// No turn shorter than this fires anywhere, ns.
     public var floor: UInt64 { overrides.values.map(\.floor).reduce(rule.floor, min) }
+
+    /// Turns open for longer than this are reported and looked after, ns: what befalls one that will be slow is best seen from
+    /// early on. Never below 100 ms unless turns fire there, for that is what busy services take all the time.
+    public var openFloor: UInt64 { max(min(floor, 100_000_000), floor / 4) }
 
     /// Judges a completed turn, and learns from it. Allocates nothing unless the turn fires or its service is new.
     public func completed(_ turn: TurnObservation) -> TriggerFact? {

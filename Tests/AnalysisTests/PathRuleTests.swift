@@ -37,6 +37,17 @@ private let at: UInt64 = 10_000 * ms
             Queued(at: at + 699 * ms, waited: 680 * ms, device: "veth1", source: api, destination: db)
         ]
         #expect(verdict(evidence).cause == "host.qdisc")
+        // A tail loss probe and a timeout while the request lay in the queue.
+        evidence.retransmits = [
+            Retransmit(at: at + 200 * ms, container: 1, socket: asking.socket, kind: .tlp, rtoMilliseconds: 420),
+            Retransmit(at: at + 620 * ms, container: 1, socket: asking.socket, kind: .rto, rtoMilliseconds: 420),
+        ]
+        #expect(verdict(evidence).cause == "host.qdisc")
+        let queued = evidence.queued
+        evidence.queued = []
+        #expect(verdict(evidence).cause == "net.retransmit", "nobody saw it in a queue")
+        evidence.queued = queued
+        evidence.retransmits = []
         evidence.queued[0].destination = Endpoint(address: [9, 9, 9, 9], port: 1)
         #expect(verdict(evidence).cause == "bridge.delay", "another connection's packet")
     }

@@ -95,6 +95,7 @@ private let second: UInt64 = 1_000_000_000
         let engine = TriggerEngine(rule: .absolute(second))
         engine.setRule(.absolute(50 * ms), for: 9)
         #expect(engine.floor == 50 * ms)
+        #expect(engine.openFloor == 50 * ms)
         #expect(engine.completed(turn(60 * ms, at: 10 * second)) != nil)
     }
 }

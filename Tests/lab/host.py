@@ -163,16 +163,3 @@ def processor_times() -> tuple[int, int]:
     """Of all CPUs, in ticks since boot: idle (waiting for disks too), and all of it (proc_stat(5))."""
     times = [int(word) for word in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     return times[3] + times[4], sum(times)
-
-
-def throttled(identifier: str) -> int:
-    """ns the container was held back by its CPU quota since it exists."""
-    v1 = pathlib.Path(f"/sys/fs/cgroup/cpu/docker/{identifier}/cpu.stat")
-    path = v1 if v1.exists() else next(pathlib.Path("/sys/fs/cgroup").glob(f"**/*{identifier}*/cpu.stat"))
-    for line in path.read_text().splitlines():
-        key, value = line.split()
-        if key == "throttled_time":
-            return int(value)
-        if key == "throttled_usec":
-            return int(value) * 1000
-    raise RuntimeError(f"{path} says nothing of throttling")
