@@ -1,5 +1,6 @@
 /* Probe family: packets that wait in a queueing discipline. Devices without one (most veths and bridges) cost nothing.
- * Bounded: one report a millisecond and CPU, and sooner only for a longer wait. */
+ * Bounded: one report a millisecond, CPU and group of connections, and sooner only for a longer wait. A group is small enough
+ * that one flow's packets do not hide another's that leaves right behind them. */
 
 /* When each packet was queued, by its address. */
 struct {
@@ -8,6 +9,8 @@ struct {
 	__type(key, u64);
 	__type(value, u64);
 } queued SEC(".maps");
+
+#define FR_QUEUE_GROUPS 16	/* a power of 2 */
 
 struct fr_queue_slot {
 	u64 last;
@@ -18,7 +21,7 @@ struct fr_queue_slot {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, FR_QUEUE_GROUPS);
 	__type(key, u32);
 	__type(value, struct fr_queue_slot);
 } queue_slots SEC(".maps");
@@ -38,7 +41,6 @@ SEC("?tp_btf/qdisc_dequeue")
 int BPF_PROG(dequeue_tp, struct Qdisc *qdisc, const struct netdev_queue *txq, int packets, struct sk_buff *skb)
 {
 	u64 key = (u64)skb;
-	u32 zero = 0;
 	if (!skb)
 		return 0;
 	u64 *since = bpf_map_lookup_elem(&queued, &key);
@@ -46,8 +48,13 @@ int BPF_PROG(dequeue_tp, struct Qdisc *qdisc, const struct netdev_queue *txq, in
 		return 0;
 	u64 now = bpf_ktime_get_ns(), waited = now - *since;
 	bpf_map_delete_elem(&queued, &key);
-	struct fr_queue_slot *slot = bpf_map_lookup_elem(&queue_slots, &zero);
-	if (waited < fr_queue_floor_ns || !slot)
+	if (waited < fr_queue_floor_ns)
+		return 0;
+	struct fr_packet packet = {};
+	bool known = fr_packet(&packet, skb);
+	u32 group = (packet.source_port ^ packet.destination_port) & (FR_QUEUE_GROUPS - 1);
+	struct fr_queue_slot *slot = bpf_map_lookup_elem(&queue_slots, &group);
+	if (!slot)
 		return 0;
 	slot->count++;
 	if (now - slot->last < FR_QUEUE_INTERVAL_NS && waited <= slot->waited)
@@ -64,8 +71,7 @@ int BPF_PROG(dequeue_tp, struct Qdisc *qdisc, const struct netdev_queue *txq, in
 	e->ifindex = BPF_CORE_READ(skb, dev, ifindex);
 	struct net_device *device = skb->dev;
 	BPF_CORE_READ_INTO(&e->device, device, name);
-	struct fr_packet packet = {};
-	if (fr_packet(&packet, skb)) {
+	if (known) {
 		e->family = packet.family;
 		e->source_port = packet.source_port;
 		e->destination_port = packet.destination_port;

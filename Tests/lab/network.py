@@ -82,6 +82,6 @@ FAULTS = [
     # Longer than the retransmission timer: the kernel sends again what was only late.
     Fault("long path, suddenly", "net.path|net.retransmit", far, long_path, clean=calm, sizes=(300, 2000), plain=False, **ONE_WAY),
     Fault("remote peer slow", "peer.slow", far, slow_peer, clean=calm, **ONE_WAY),
-    Fault("send buffer full", "tcp.sndbuf", published, full_send_buffer, clean=calm, sizes=(800, 2000),
+    Fault("send buffer full", "tcp.sndbuf", published, full_send_buffer, clean=calm, sizes=(800, 2000), threshold=0.3,
           **(ONE_WAY | {"container": "api"})),
 ]
