@@ -19,12 +19,18 @@ public final class Demo: Sendable {
     private let children = Mutex(Children())
     private let executable: String
     private let directory: String
+    private let isArmed: @Sendable () -> Bool
     private let say: @Sendable (String) -> Void
 
-    /// `executable`: this program, started again as the server and as the recorder. `say` prints progress.
-    public init(executable: String, directory: String, say: @escaping @Sendable (String) -> Void) {
+    /// `executable`: this program, started again as the server and as the recorder. `isArmed`: whether the recorder of
+    /// `directory` watches by now. `say` prints progress.
+    public init(
+        executable: String, directory: String, isArmed: @escaping @Sendable () -> Bool,
+        say: @escaping @Sendable (String) -> Void
+    ) {
         self.executable = executable
         self.directory = directory
+        self.isArmed = isArmed
         self.say = say
     }
 
@@ -60,12 +66,12 @@ public final class Demo: Sendable {
             "record", "--dir", directory, "--threshold", "200ms", "--container", String(host.id.prefix(12)),
             "--before", "4s", "--after", "1s", "--window", "20s", "--memory", "16M", "--quiet",
             // Should the demo be killed, its recorder ends too.
-            "--duration", "60s",
+            "--duration", "180s",
         ])
         let client = try DemoClient(host: host.serverAddress, port: port)
         say("demo: normal traffic, about 30 ms a request")
-        // The recorder's load and attach take a moment; these requests also give it a baseline.
-        for _ in 0..<100 where recorder.isRunning && !isStopping { _ = try client.ask() }
+        try awaitArmed(recorder, client)
+        for _ in 0..<Self.baselineRequests where recorder.isRunning && !isStopping { _ = try client.ask() }
         guard recorder.isRunning else { throw DemoError("the recorder ended: see its message above") }
         let measured = try inject(fault, host, client)
         say("demo: injected \(fault.rawValue); the client waited \(measured / 1_000_000) ms")
@@ -77,6 +83,22 @@ public final class Demo: Sendable {
             throw DemoError("the recorder ended with status \(recorder.terminationStatus)")
         }
         return measured
+    }
+
+    /// Requests the recorder learns the usual from, before the fault.
+    private static let baselineRequests = 60
+    /// Seconds its load and attach may take: far less on a host, half a minute under software emulation.
+    private static let armedWithin: TimeInterval = 120
+
+    /// Goes on asking until the recorder watches.
+    private func awaitArmed(_ recorder: Process, _ client: DemoClient) throws {
+        let limit = Date(timeIntervalSinceNow: Self.armedWithin)
+        while recorder.isRunning, !isStopping, !isArmed() {
+            guard Date() < limit else {
+                throw DemoError("the recorder was not armed within \(Int(Self.armedWithin)) s")
+            }
+            _ = try client.ask()
+        }
     }
 
     private func inject(_ fault: Fault, _ host: DemoHost, _ client: DemoClient) throws -> UInt64 {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Demo
 import Foundation
 import Glibc
+import Recorder
 
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,9 +26,11 @@ struct DemoCommand: ParsableCommand {
         }
         let directory = dir ?? "/tmp/flightrec-demo-\(getpid())"
         defer { if dir == nil { try? FileManager.default.removeItem(atPath: directory) } }
-        let demo = Demo(executable: try executable(), directory: directory) { line in
-            FileHandle.standardError.write(Data((line + "\n").utf8))
-        }
+        let demo = Demo(
+            executable: try executable(), directory: directory,
+            // It answers from when it watches; before, nobody does.
+            isArmed: { (try? askRecorder(ControlRequest(.status), directory: directory))?.status != nil },
+            say: { line in FileHandle.standardError.write(Data((line + "\n").utf8)) })
         do {
             _ = try demo.run(cause)
         } catch let error as DemoError where error == .interrupted {

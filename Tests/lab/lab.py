@@ -86,7 +86,7 @@ def attempt_once(fault: Fault, host: Host, index: int, options: argparse.Namespa
             process.terminate()
             process.wait()
         fault.clean(host)
-    if result.wrong and options.keep:
+    if options.keep and (result.wrong or options.keep_all):
         kept = pathlib.Path(options.keep) / f"{fault.name}-{index}"
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(directory, kept, ignore=shutil.ignore_patterns("*.sock"))
@@ -131,6 +131,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="the faults and their causes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", help="a directory for the captures of wrong trials")
+    parser.add_argument("--keep-all", action="store_true", help="with --keep: those of right trials too")
     parser.add_argument("--healthy", type=int, default=600, help="seconds of mixed healthy load at the end; 0: none")
     options = parser.parse_args()
     chosen = [f for f in FAULTS if not options.fault or any(fnmatch.fnmatch(f.name, p) for p in options.fault)]
