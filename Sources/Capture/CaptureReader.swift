@@ -85,7 +85,7 @@ public struct CaptureReader: Sendable {
         }
     }
 
-    private static func configuration() -> Configuration {
+    static func configuration() -> Configuration {
         var configuration = Configuration()
         configuration.readonly = true
         configuration.foreignKeysEnabled = false
@@ -117,7 +117,7 @@ public struct CaptureReader: Sendable {
 
     /// Only plain tables: a view or trigger would run its author's SQL, a virtual table its module's code, a
     /// generated column an expression.
-    private static func checkSchema(_ db: Database) throws {
+    static func checkSchema(_ db: Database) throws {
         let odd = try Row.fetchCursor(
             db,
             sql: """

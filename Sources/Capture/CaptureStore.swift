@@ -34,12 +34,24 @@ public struct CaptureStore: Sendable {
     /// too, with their state. Throws `CaptureError.read` when the directory cannot be listed.
     public func list() throws(CaptureError) -> [StoredCapture] {
         let names = Set(try directory.names())
+        let index = CaptureIndex(directory)
+        let known = index.read()
         var captures: [StoredCapture] = []
+        var entries: [(id: String, entry: CaptureIndex.Entry)] = []
+        var opened = 0
         for id in Self.ids(names) {
+            let path = directory.file(id)
             // One that was removed since the directory was read is no longer there to be listed.
-            guard let capture = Self.inspect(directory.file(id), pinned: names.contains(Self.pin(id))) else { continue }
+            guard let facts = FileFacts(path: path) else { continue }
+            let entry = known[id].flatMap { $0.facts == facts ? $0 : nil }
+            if entry == nil { opened += 1 }
+            let capture = Self.stored(path, facts, pinned: names.contains(Self.pin(id)), known: entry?.summary)
             captures.append(capture)
+            if let summary = capture.summary {
+                entries.append((id, CaptureIndex.Entry(facts: facts, summary: summary)))
+            }
         }
+        if opened >= CaptureIndex.worthwhile { index.write(entries) }
         return captures
     }
 
@@ -113,16 +125,19 @@ public struct CaptureStore: Sendable {
     }
 
     private static func inspect(_ path: String, pinned: Bool) -> StoredCapture? {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
+        FileFacts(path: path).map { stored(path, $0, pinned: pinned, known: nil) }
+    }
+
+    /// `known`: its summary, when it need not be opened for that.
+    private static func stored(
+        _ path: String, _ facts: FileFacts, pinned: Bool, known: IncidentSummary?
+    ) -> StoredCapture {
         let file = path.split(separator: "/").last.map(String.init) ?? path
         let suffix = CaptureDirectory.suffix
-        let time = status.st_mtim
         var capture = StoredCapture(
-            id: file.hasSuffix(suffix) ? String(file.dropLast(suffix.count)) : file, path: path,
-            bytes: UInt64(max(status.st_size, 0)),
-            modifiedAt: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec), pinned: pinned, state: .ok,
-            problem: "", summary: nil)
+            id: file.hasSuffix(suffix) ? String(file.dropLast(suffix.count)) : file, path: path, bytes: facts.size,
+            modifiedAt: facts.modifiedAt, pinned: pinned, state: .ok, problem: "", summary: known)
+        guard known == nil else { return capture }
         do throws(CaptureError) {
             capture.summary = try CaptureReader.open(path).summary()
         } catch {

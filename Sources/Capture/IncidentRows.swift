@@ -7,24 +7,17 @@ enum IncidentRows {
     static func insert(_ incident: Incident, into db: Database) throws {
         let summary = incident.summary
         let evidence = incident.evidence
-        let verdict = summary.verdict
         try Insert(
             db, "incident",
-            """
-            id started_wall_ns ended_wall_ns container_id container_name container_runtime container_image peak_ns
-            threshold_ns slow_turns trigger verdict_layer verdict_cause verdict_summary verdict_share
-            verdict_confidence unexplained_ns events lost asked_from_ns asked_to_ns from_ns to_ns clock_monotonic_ns
-            clock_wall_ns
-            """
+            summaryColumns.replacing(",", with: " ")
+                + " unexplained_ns asked_from_ns asked_to_ns from_ns to_ns clock_monotonic_ns clock_wall_ns"
         ).row(
-            summary.id, summary.startedAt, summary.endedAt, summary.container.id, summary.container.name,
-            summary.container.runtime, summary.container.image, summary.peak.signed, summary.threshold.signed,
-            summary.slowTurns, summary.trigger.rawValue, verdict.layer, verdict.cause, verdict.summary,
-            verdict.share.isFinite ? verdict.share : 0, verdict.confidence.rawValue, incident.unexplained.signed,
-            summary.events, summary.lost.signed, evidence.askedFrom.signed, evidence.askedTo.signed,
-            evidence.from.signed, evidence.to.signed, evidence.clock.monotonic.signed, evidence.clock.wall)
+            summaryValues(summary) + [
+                incident.unexplained.signed, evidence.askedFrom.signed, evidence.askedTo.signed, evidence.from.signed,
+                evidence.to.signed, evidence.clock.monotonic.signed, evidence.clock.wall,
+            ])
         let lines = try Insert(db, "verdict_evidence", "line text")
-        for (index, line) in verdict.evidence.enumerated() { try lines.row(index + 1, line) }
+        for (index, line) in summary.verdict.evidence.enumerated() { try lines.row(index + 1, line) }
         let stages = try Insert(db, "stage", "position name offset_ns duration_ns")
         for (index, stage) in incident.stages.enumerated() {
             try stages.row(index + 1, stage.name, stage.offset.signed, stage.duration.signed)
@@ -54,25 +47,40 @@ enum IncidentRows {
         }
     }
 
+    /// Of a summary, in the order of `summaryValues`.
+    static let summaryColumns = """
+        id, started_wall_ns, ended_wall_ns, container_id, container_name, container_runtime, container_image, peak_ns, \
+        threshold_ns, slow_turns, trigger, verdict_layer, verdict_cause, verdict_summary, verdict_share, \
+        verdict_confidence, events, lost
+        """
+    static let summaryColumnCount = 18
+
+    static func summaryValues(_ summary: IncidentSummary) -> [(any DatabaseValueConvertible)?] {
+        let verdict = summary.verdict
+        return [
+            summary.id, summary.startedAt, summary.endedAt, summary.container.id, summary.container.name,
+            summary.container.runtime, summary.container.image, summary.peak.signed, summary.threshold.signed,
+            summary.slowTurns, summary.trigger.rawValue, verdict.layer, verdict.cause, verdict.summary,
+            verdict.share.isFinite ? verdict.share : 0, verdict.confidence.rawValue, summary.events,
+            summary.lost.signed,
+        ]
+    }
+
     /// The summary, whole. Reads the incident's row and the verdict's lines, nothing else.
     static func summary(from db: Database) throws -> IncidentSummary {
-        let rows = try Row.fetchAll(
-            db,
-            sql: """
-                SELECT id, started_wall_ns, ended_wall_ns, container_id, container_name, container_runtime,
-                    container_image, peak_ns, threshold_ns, slow_turns, trigger, verdict_layer, verdict_cause,
-                    verdict_summary, verdict_share, verdict_confidence, events, lost
-                FROM incident LIMIT 2
-                """)
+        let rows = try Row.fetchAll(db, sql: "SELECT \(summaryColumns) FROM incident LIMIT 2")
         guard rows.count == 1 else { throw Damage(why: "it holds \(rows.isEmpty ? "no" : "several") incidents") }
-        let row = Fields(row: rows[0])
         let lines = try Row.fetchAll(db, sql: "SELECT text FROM verdict_evidence ORDER BY line LIMIT 1000")
+        return try summary(of: Fields(row: rows[0]), evidence: try lines.map { try Fields(row: $0).text(0) })
+    }
+
+    /// Of a row that begins with `summaryColumns`.
+    static func summary(of row: Fields, evidence: [String]) throws -> IncidentSummary {
         let verdict = Verdict(
             layer: try row.text(11), cause: try row.text(12), summary: try row.text(13),
             share: min(max(try row.real(14), 0), 1),
             // A word this version does not know must not raise confidence.
-            confidence: Verdict.Confidence(rawValue: try row.text(15)) ?? .low,
-            evidence: try lines.map { try Fields(row: $0).text(0) })
+            confidence: Verdict.Confidence(rawValue: try row.text(15)) ?? .low, evidence: evidence)
         return IncidentSummary(
             id: try row.text(0), startedAt: try row.int64(1), endedAt: try row.int64(2),
             container: ContainerName(

@@ -12,7 +12,9 @@ struct Insert {
             sql: "INSERT INTO \(table) (\(names.joined(separator: ","))) VALUES (\(marks))")
     }
 
-    func row(_ values: (any DatabaseValueConvertible)?...) throws {
+    func row(_ values: (any DatabaseValueConvertible)?...) throws { try row(values) }
+
+    func row(_ values: [(any DatabaseValueConvertible)?]) throws {
         try statement.execute(arguments: StatementArguments(values))
     }
 }
