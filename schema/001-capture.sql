@@ -42,6 +42,7 @@ CREATE TABLE incident (
     verdict_summary    TEXT    NOT NULL, -- one line
     verdict_share      REAL    NOT NULL, -- part of the turn's total that the cause explains, 0 to 1
     verdict_confidence TEXT    NOT NULL, -- high, medium, low
+    verdict_peer       TEXT    NOT NULL, -- whom it points at: a container or an address; empty: the container itself
     unexplained_ns     INTEGER NOT NULL, -- the turn's total minus its stages (table stage)
     events             INTEGER NOT NULL, -- events captured, names of sockets not counted
     lost               INTEGER NOT NULL, -- events known to be lost in the captured interval
@@ -77,6 +78,14 @@ CREATE TABLE trigger (
     observed_ns  INTEGER NOT NULL,
     threshold_ns INTEGER NOT NULL,
     rule         TEXT    NOT NULL     -- in words; for a manual snapshot its reason
+) STRICT;
+
+-- What the rate limit held back, from the recorder's start to this capture: triggers without a capture of their own.
+CREATE TABLE suppressed (
+    container INTEGER PRIMARY KEY,
+    count     INTEGER NOT NULL,
+    worst_ns  INTEGER NOT NULL, -- the slowest of them
+    last_ns   INTEGER NOT NULL  -- when the last one fired
 ) STRICT;
 
 -- How people know a container.

@@ -119,7 +119,24 @@ private func verdict(_ it: Case) -> Verdict {
     return Verdict(
         layer: best.rule.layer, cause: best.rule.cause, summary: oneLine(best.finding.summary), share: share,
         confidence: confidence(best, share, incomplete: !missing.isEmpty), evidence: notes,
-        chain: chain)
+        peer: peer(it, best, chain), chain: chain)
+}
+
+/// Layers whose causes lie between the two ends of the connection, or at the other one.
+private let beyondTheContainer: Set<String> = ["downstream", "host network stack", "bridge", "network", "peer"]
+
+private func peer(_ it: Case, _ best: Ruling, _ chain: [ChainLink]) -> String {
+    if let last = chain.last, last.container != it.turn.container { return it.name(last.container) }
+    // A call to somebody who is not watched here.
+    if let call = best.finding.next, call.role == .called {
+        return it.evidence.sockets[call.socket]?.remote.description ?? ""
+    }
+    guard beyondTheContainer.contains(best.rule.layer), let socket = it.evidence.sockets[it.turn.socket] else {
+        return ""
+    }
+    if let mirror = it.mirror { return it.name(mirror.container) }
+    // A client's port is another one every time.
+    return it.turn.role == .called ? "\(socket.remote)" : socket.remote.addressText
 }
 
 /// High only when the evidence is certain, complete, and explains nearly all.

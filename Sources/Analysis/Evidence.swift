@@ -54,6 +54,22 @@ public struct TriggerFact: Sendable, Equatable, Codable {
     }
 }
 
+/// A container's triggers that the rate limit held back, since the recorder started.
+public struct SuppressedFact: Sendable, Equatable, Codable {
+    public var container: ContainerKey
+    public var count: UInt64
+    /// ns, the slowest.
+    public var worst: UInt64
+    public var last: Instant
+
+    public init(container: ContainerKey, count: UInt64, worst: UInt64, last: Instant) {
+        self.container = container
+        self.count = count
+        self.worst = worst
+        self.last = last
+    }
+}
+
 /// A moment read on both clocks: turns `Instant`s into wall-clock time.
 public struct ClockPair: Sendable, Equatable, Codable {
     public var monotonic: Instant
@@ -134,6 +150,8 @@ public struct Evidence: Sendable {
     /// `20261123T165204Z-a1b2c3`: sortable by time, unique.
     public var id: String
     public var triggers: [TriggerFact] = []
+    /// What fired since the recorder started and has no capture.
+    public var suppressed: [SuppressedFact] = []
     public var clock: ClockPair
     /// What was asked for: the first trigger minus `--before`, the last plus `--after`.
     public var askedFrom: Instant

@@ -14,12 +14,15 @@ public struct Verdict: Sendable, Equatable, Codable {
     public var share: Double
     public var confidence: Confidence
     public var evidence: [String]
+    /// Whom it points at: the container at the chain's end, or the address at the connection's other end; empty where the
+    /// cause is the container's own.
+    public var peer: String
     /// From this turn to the one that says why: who waited for whom. Empty in a listing.
     public var chain: [ChainLink]
 
     public init(
         layer: String, cause: String, summary: String, share: Double, confidence: Confidence, evidence: [String],
-        chain: [ChainLink] = []
+        peer: String = "", chain: [ChainLink] = []
     ) {
         self.layer = layer
         self.cause = cause
@@ -27,6 +30,7 @@ public struct Verdict: Sendable, Equatable, Codable {
         self.share = share
         self.confidence = confidence
         self.evidence = evidence
+        self.peer = peer
         self.chain = chain
     }
 }

@@ -16,6 +16,10 @@ enum EvidenceRows {
                 index + 1, fact.kind.rawValue, fact.at.signed, fact.container.signed, Int64(fact.socket),
                 fact.observed.signed, fact.threshold.signed, fact.rule)
         }
+        let suppressed = try Insert(db, "suppressed", "container count worst_ns last_ns")
+        for held in evidence.suppressed {
+            try suppressed.row(held.container.signed, held.count.signed, held.worst.signed, held.last.signed)
+        }
         let containers = try Insert(db, "container", "key id name runtime image")
         for (key, name) in evidence.containers {
             try containers.row(key.signed, name.id, name.name, name.runtime, name.image)

@@ -18,6 +18,11 @@ enum EvidenceTables {
                     socket: try $0.number(3), observed: try $0.bits(4), threshold: try $0.bits(5),
                     rule: try $0.text(6)))
         }
+        try each(db, "container, count, worst_ns, last_ns", "suppressed ORDER BY container") {
+            evidence.suppressed.append(
+                SuppressedFact(
+                    container: try $0.bits(0), count: try $0.bits(1), worst: try $0.bits(2), last: try $0.bits(3)))
+        }
         try each(db, "key, id, name, runtime, image", "container") {
             evidence.containers[try $0.bits(0)] = ContainerName(
                 id: try $0.text(1), name: try $0.text(2), runtime: try $0.text(3), image: try $0.text(4))

@@ -51,9 +51,9 @@ enum IncidentRows {
     static let summaryColumns = """
         id, started_wall_ns, ended_wall_ns, container_id, container_name, container_runtime, container_image, peak_ns, \
         threshold_ns, slow_turns, trigger, verdict_layer, verdict_cause, verdict_summary, verdict_share, \
-        verdict_confidence, events, lost
+        verdict_confidence, events, lost, verdict_peer
         """
-    static let summaryColumnCount = 18
+    static let summaryColumnCount = 19
 
     static func summaryValues(_ summary: IncidentSummary) -> [(any DatabaseValueConvertible)?] {
         let verdict = summary.verdict
@@ -62,7 +62,7 @@ enum IncidentRows {
             summary.container.runtime, summary.container.image, summary.peak.signed, summary.threshold.signed,
             summary.slowTurns, summary.trigger.rawValue, verdict.layer, verdict.cause, verdict.summary,
             verdict.share.isFinite ? verdict.share : 0, verdict.confidence.rawValue, summary.events,
-            summary.lost.signed,
+            summary.lost.signed, verdict.peer,
         ]
     }
 
@@ -80,7 +80,8 @@ enum IncidentRows {
             layer: try row.text(11), cause: try row.text(12), summary: try row.text(13),
             share: min(max(try row.real(14), 0), 1),
             // A word this version does not know must not raise confidence.
-            confidence: Verdict.Confidence(rawValue: try row.text(15)) ?? .low, evidence: evidence)
+            confidence: Verdict.Confidence(rawValue: try row.text(15)) ?? .low, evidence: evidence,
+            peer: try row.text(18))
         return IncidentSummary(
             id: try row.text(0), startedAt: try row.int64(1), endedAt: try row.int64(2),
             container: ContainerName(

@@ -17,6 +17,15 @@ struct Finished: Sendable {
     var sockets: [fr_socket]
     var blocks: [Block]
     var containers: Set<ContainerKey>
+    /// Who opened it and when, and which of its incidents a worse one makes room for.
+    var opened: IncidentName?
+    var replaces: IncidentName?
+}
+
+/// An incident before it has an id that anybody knows.
+struct IncidentName: Hashable, Sendable {
+    var container: ContainerKey
+    var opened: Instant
 }
 
 /// Writes captures off the pump thread, one after another.
@@ -31,6 +40,9 @@ final class Publisher: Sendable {
     private let retention: RetentionPolicy
     private let logger: Logger
     private let failures = Mutex(0)
+    /// Files of incidents that a worse one may replace yet, oldest first.
+    private let written = Mutex<[(name: IncidentName, file: String)]>([])
+    private static let remembered = 1024
 
     init(
         directory: CaptureDirectory, resolver: ContainerResolver, retention: RetentionPolicy, execute: String?,
@@ -79,10 +91,28 @@ final class Publisher: Sendable {
             logger.warning("less free space than --keep-free asks for, and nothing left that may be removed")
         }
         let file = try CaptureWriter.publish(incident: incident, blocks: finished.blocks, into: directory)
+        replace(finished, with: file.path)
         let summary = incident.summary
         logger.notice(
             "captured \(summary.id): \(summary.container.name): \(summary.verdict.summary) [\(summary.verdict.cause)]")
         if let execute { try run(execute, incident, file) }
+    }
+
+    /// Removes the milder capture this one stands for, unless somebody pinned it.
+    private func replace(_ finished: Finished, with file: String) {
+        let milder = written.withLock { written in
+            if let name = finished.opened { written.append((name, file)) }
+            if written.count > Self.remembered { written.removeFirst() }
+            guard let index = written.firstIndex(where: { $0.name == finished.replaces }) else { return String?.none }
+            return written.remove(at: index).file
+        }
+        guard let milder, let stored = CaptureStore.inspect(milder), !stored.pinned else { return }
+        do throws(CaptureError) {
+            try CaptureStore(directory).delete(path: milder)
+            logger.notice("removed \(stored.id): the rate limit's place goes to a worse spike")
+        } catch {
+            logger.warning("the milder capture stays: \(error)")
+        }
     }
 
     private func run(_ command: String, _ incident: Incident, _ file: URL) throws {

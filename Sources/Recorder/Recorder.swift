@@ -284,6 +284,9 @@ public final class Recorder {
             askedTo: incident.to, from: from, to: incident.to)
         evidence.triggers = incident.triggers
         evidence.baselines = incident.baselines
+        evidence.suppressed = tracker.suppressed.filter { selection.has($0.key) }.map { container, held in
+            SuppressedFact(container: container, count: held.count, worst: held.worst, last: held.last)
+        }.sorted { $0.container < $1.container }
         evidence.gaps = losses.over(from, incident.to)
         if incident.from < started {
             evidence.gaps.insert(
@@ -312,8 +315,17 @@ public final class Recorder {
         publisher.publish(
             Finished(
                 evidence: evidence, sockets: registry.records().filter { selection.has($0.h.cgroup) }, blocks: blocks,
-                containers: containers))
+                containers: containers.union(evidence.suppressed.map(\.container)),
+                opened: name(incident, incident.opened),
+                replaces: incident.replaces.flatMap { name(incident, $0) }))
         return evidence.id
+    }
+
+    /// Of a manual snapshot there is none: no spike takes its place.
+    private func name(_ incident: PendingIncident, _ opened: Instant) -> IncidentName? {
+        incident.triggers.first.flatMap {
+            $0.kind == .manual ? nil : IncidentName(container: $0.container, opened: opened)
+        }
     }
 
     /// Turns that were still open at the last walk, as a block of their own.

@@ -35,6 +35,13 @@ func header(_ incident: Incident, _ row: ListRow, _ scope: Scope, _ style: Style
     }
     let more = evidence.triggers.count - 3
     if more > 0 { lines += field("", "and \(Format.count(more)) more triggers", style) }
+    for (index, held) in evidence.suppressed.prefix(3).enumerated() {
+        let last = WallTime.clock(evidence.wall(held.last), digits: 0)
+        lines += field(
+            index == 0 ? "uncaptured" : "",
+            "\(Format.count(Int(clamping: held.count))) triggers of \(scope.container(held.container)) over the rate limit, "
+                + "worst \(style.duration(held.worst)), last at \(last)", style)
+    }
     return lines
 }
 

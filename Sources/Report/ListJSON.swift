@@ -2,7 +2,18 @@ import Analysis
 
 /// `list --json`: an array with one object per capture. Throws what `JSONEncoder` throws.
 public func listJSON(_ rows: [ListRow]) throws -> String {
-    try JSONValue.array(rows.map { .object(listObject($0)) }).text()
+    let again = recurrences(rows)
+    return try JSONValue.array(
+        rows.map { row in
+            var object = listObject(row)
+            object["recurrence"] = again.first { $0.includes(row) }.map(recurrenceObject) ?? .null
+            return .object(object)
+        }
+    ).text()
+}
+
+private func recurrenceObject(_ again: Recurrence) -> JSONValue {
+    ["count": .integer(again.count), "interval_ns": .integer(again.interval), "regular": .bool(again.isRegular)]
 }
 
 /// What `list` and `show` have in common.
@@ -40,5 +51,6 @@ func verdictObject(_ verdict: Verdict) -> [String: JSONValue] {
     [
         "layer": .name(verdict.layer), "cause": .name(verdict.cause), "summary": .name(verdict.summary),
         "share": .finite(verdict.share), "confidence": .string(verdict.confidence.rawValue),
+        "peer": .name(verdict.peer),
     ]
 }

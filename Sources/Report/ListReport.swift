@@ -85,6 +85,7 @@ public func renderList(_ rows: [ListRow], style: Style) -> String {
         }
     }
     var lines = table.lines(style)
+    lines += recurrenceLines(rows, style)
     if rows.contains(where: \.pinned) { lines.append(style.paint("* pinned: kept until unpinned", .dim)) }
     return lines.joined(separator: "\n")
 }

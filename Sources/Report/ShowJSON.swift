@@ -38,6 +38,13 @@ private func showObject(_ incident: Incident, _ row: ListRow, _ scope: Scope) ->
     object["baseline"] = incident.baseline.map(baselineObject) ?? .null
     object["differences"] = differencesJSON(incident, scope)
     object["also_slow"] = alsoSlowJSON(incident)
+    object["suppressed"] = .array(
+        evidence.suppressed.map {
+            [
+                "container": .string(scope.container($0.container)), "count": .integer($0.count),
+                "worst_ns": .integer($0.worst), "last": .time(evidence.wall($0.last)),
+            ]
+        })
     object["retransmits"] = .array(
         evidence.retransmits.filter { scope.includes($0.container, $0.socket) }.map {
             [

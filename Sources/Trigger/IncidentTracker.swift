@@ -17,6 +17,10 @@ public struct PendingIncident: Sendable {
     var containers: Set<ContainerKey>
     /// No later than this, however long it goes on.
     var limit: Instant
+    /// When its first trigger fired.
+    public let opened: Instant
+    /// The incident its container opened then is a milder one, and makes room for this.
+    public var replaces: Instant?
 
     /// An incident with one trigger so far; `limit` is the end it may reach by more of them.
     public init(
@@ -24,6 +28,7 @@ public struct PendingIncident: Sendable {
         containers: Set<ContainerKey>
     ) {
         triggers = [first]
+        opened = first.at
         fired = 1
         self.from = from
         self.to = to
@@ -58,36 +63,27 @@ public struct PendingIncident: Sendable {
     }
 }
 
-/// Triggers held back by the rate limit.
-public struct Suppressed: Sendable, Equatable {
-    public var count: UInt64 = 0
-    /// ns, the slowest.
-    public var worst: UInt64 = 0
-    public var last: Instant = 0
-}
-
 /// Merges overlapping triggers into incidents: each extends the end, up to a cap.
 ///
-/// A container may open 6 incidents in any 10 minutes, so that one that is slow all day cannot fill the disk or push out
-/// other containers' captures; its triggers over that are counted in `suppressed`. Joining an incident another container
-/// opened is free, and so is a manual snapshot.
+/// A container may open 6 incidents in any 10 minutes (`IncidentBudget`); its triggers over that are counted in
+/// `suppressed`. Joining an incident another container opened is free, and so is a manual snapshot.
 public struct IncidentTracker: Sendable {
     private let before: UInt64
     private let after: UInt64
     private let cap: UInt64
-    private let burst: Int
-    private let period: UInt64
-    /// Containers whose suppressed triggers are remembered; the longest quiet is forgotten first.
-    static let remembered = 1024
+    private var budget: IncidentBudget
+    public var suppressed: [ContainerKey: Suppressed] { budget.suppressed }
 
     private var pending: PendingIncident?
-    /// When the turns began that fired while open, by socket: their end is no news.
-    private var inFlight: [SocketID: Instant] = [:]
+    /// A turn that fired while it was open.
+    private struct InFlight {
+        var began: Instant
+        /// It has its incident: its end is no news. Else it was suppressed, and at its end may be worse than it was.
+        var isTold: Bool
+    }
+    private var inFlight: [SocketID: InFlight] = [:]
     private static let inFlightRemembered = 4096
     var rememberedInFlight: Int { inFlight.count }
-    /// When each container opened its incidents of the last `period`.
-    private var opened: [ContainerKey: [Instant]] = [:]
-    public private(set) var suppressed: [ContainerKey: Suppressed] = [:]
 
     /// Times in ns. `before`, `after`: kept around a trigger. `cap`: from the first trigger to the incident's end at most;
     /// never less than `after`. `burst`: incidents a container may open in `period`.
@@ -97,8 +93,7 @@ public struct IncidentTracker: Sendable {
         self.before = before
         self.after = after
         self.cap = max(cap, after)
-        self.burst = burst
-        self.period = period
+        budget = IncidentBudget(burst: burst, period: period)
     }
 
     public var isCollecting: Bool { pending != nil }
@@ -112,57 +107,39 @@ public struct IncidentTracker: Sendable {
         let began = min(began, trigger.at)
         let from = began > before ? began - before : 0
         let to = trigger.at &+ after
-        let known = isKnown(trigger, began)
+        let earlier = takeEarlier(trigger, began)
         guard pending == nil else {
             pending?.extend(trigger, from: from, to: to, baselines: baselines)
+            if let pending { budget.saw(trigger.observed, trigger.container, opened: pending.opened) }
+            remember(trigger, began, isTold: true)
             return
         }
-        guard !known, allowed(trigger) else { return }
+        guard earlier?.isTold != true else { return }
+        let decision = budget.decide(trigger, again: earlier != nil)
+        remember(trigger, began, isTold: decision != .suppress)
+        guard decision != .suppress else { return }
         pending = PendingIncident(
             first: trigger, from: from, to: to, limit: trigger.at &+ cap, baselines: baselines(),
             containers: [trigger.container])
+        if case .replace(let opened) = decision { pending?.replaces = opened }
     }
 
-    private mutating func isKnown(_ trigger: TriggerFact, _ began: Instant) -> Bool {
-        switch trigger.kind {
-        case .inFlight:
-            if inFlight.count >= Self.inFlightRemembered {
-                // Half at once: ends that were never seen must not make each further one expensive.
-                let median = inFlight.values.sorted()[inFlight.count / 2]
-                inFlight = inFlight.filter { $0.value > median }
-            }
-            inFlight[trigger.socket] = began
-            return false
-        case .latency:
-            guard !inFlight.isEmpty, inFlight[trigger.socket] == began else { return false }
-            inFlight[trigger.socket] = nil
-            return true
-        default: return false
-        }
+    /// What became of this turn while it was open; forgotten with its end.
+    private mutating func takeEarlier(_ trigger: TriggerFact, _ began: Instant) -> InFlight? {
+        guard trigger.kind == .latency, !inFlight.isEmpty, let known = inFlight[trigger.socket], known.began == began
+        else { return nil }
+        inFlight[trigger.socket] = nil
+        return known
     }
 
-    private mutating func allowed(_ trigger: TriggerFact) -> Bool {
-        guard trigger.kind != .manual else { return true }
-        let times = (opened[trigger.container] ?? []).filter { $0 &+ period > trigger.at }
-        guard times.count >= burst else {
-            // Rare enough here to look at all: containers come and go, and so must their times.
-            opened = opened.filter { $0.value.contains { $0 &+ period > trigger.at } }
-            opened[trigger.container] = times + [trigger.at]
-            return true
+    private mutating func remember(_ trigger: TriggerFact, _ began: Instant, isTold: Bool) {
+        guard trigger.kind == .inFlight else { return }
+        if inFlight.count >= Self.inFlightRemembered {
+            // Half at once: ends that were never seen must not make each further one expensive.
+            let median = inFlight.values.map(\.began).sorted()[inFlight.count / 2]
+            inFlight = inFlight.filter { $0.value.began > median }
         }
-        suppress(trigger)
-        return false
-    }
-
-    private mutating func suppress(_ trigger: TriggerFact) {
-        var held = suppressed[trigger.container] ?? Suppressed()
-        held.count += 1
-        held.worst = max(held.worst, trigger.observed)
-        held.last = trigger.at
-        suppressed[trigger.container] = held
-        if suppressed.count > Self.remembered, let quietest = suppressed.min(by: { $0.value.last < $1.value.last }) {
-            suppressed[quietest.key] = nil
-        }
+        inFlight[trigger.socket] = InFlight(began: began, isTold: isTold)
     }
 
     /// The incident whose time after the last trigger has passed, once. `force`: whatever is pending, now.

@@ -14,6 +14,15 @@ private let at: UInt64 = 10_000 * ms
         #expect(Set(causes).count == causes.count)
     }
 
+    @Test func aCauseOfTheContainersOwnPointsAtNobody() {
+        var evidence = capture([queued])
+        evidence.samples = [100, 200, 300].map {
+            ContainerSample(at: at + $0 * ms, container: 1, frozen: true, throttled: nil)
+        }
+        #expect(verdict(evidence).cause == "app.frozen")
+        #expect(verdict(evidence).peer == "")
+    }
+
     @Test func aFreezeOutsideTheTurnExplainsNothing() {
         var evidence = capture([queued])
         evidence.samples = [0, 100, 200].map {
@@ -168,14 +177,20 @@ private let at: UInt64 = 10_000 * ms
         #expect(found.cause == "downstream.slow")
         #expect(found.summary == "waited 798 ms of 800 ms for db")
         #expect(found.evidence.contains { $0.hasPrefix("→ db: app.frozen: paused for") })
+        #expect(found.peer == "db")
     }
 
     @Test func aCallInsideAServedTurnIsFollowed() {
         var call = asking
         call.socket = 4
-        let found = verdict(capture([served(1, 0, 805), call]))
+        var evidence = capture([served(1, 0, 805), call])
+        evidence.sockets[4] = SocketInfo(
+            id: 4, container: 1, role: .called, local: Endpoint(address: [10, 0, 0, 1], port: 999),
+            remote: Endpoint(address: [10, 0, 0, 9], port: 6379))
+        let found = verdict(evidence)
         #expect(found.cause == "downstream.slow")
         #expect(found.evidence.contains { $0.hasPrefix("→ api: peer.slow") })
+        #expect(found.peer == "10.0.0.9:6379")
         // A second turn in the thread's hands: the call could be for either, and that is said.
         let either = verdict(capture([served(1, 0, 805), call, served(3, 0, 810)]))
         #expect(either.cause == "downstream.slow" && either.confidence != .high)
@@ -186,6 +201,7 @@ private let at: UInt64 = 10_000 * ms
         let found = verdict(capture([asking]))
         #expect(found.cause == "peer.slow")
         #expect(found.confidence == .medium)
+        #expect(found.peer == "10.0.0.2:5432")
     }
 
     @Test func summariesFitALine() {

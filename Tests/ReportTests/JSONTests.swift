@@ -78,7 +78,7 @@ import Testing
         #expect(row["trigger"] as? String == "latency")
         expect(try object(row["container"]), has: ["id", "name", "runtime", "image"])
         let verdict = try object(row["verdict"])
-        #expect(Set(verdict.keys) == ["layer", "cause", "summary", "share", "confidence"])
+        #expect(Set(verdict.keys) == ["layer", "cause", "summary", "share", "confidence", "peer"])
         #expect(text.contains("/var/lib/flightrec/"))
         #expect(try listJSON([]) == "[]")
     }

@@ -81,4 +81,29 @@ import Testing
         #expect(text.contains("flightrec status"))
         expectFits(text, 80)
     }
+
+    private static func again(_ minutes: [Int64], cause: String = "app.frozen", peer: String = "") -> [ListRow] {
+        minutes.map { minute in
+            var row = rows(1)[0]
+            row.summary.startedAt = Fixtures.wall + minute * 60_000_000_000
+            row.summary.verdict.cause = cause
+            row.summary.verdict.peer = peer
+            return row
+        }
+    }
+
+    @Test func whatRecursIsSaid() throws {
+        let style = Style(color: false, width: 80, utf8: true)
+        let rhythm = renderList(Self.again([0, 5, 10, 15, 20, 25, 61]), style: style)
+        #expect(rhythm.contains("again: redis app.frozen 7×, about every 5 m 00 s"))
+        let chance = renderList(Self.again([0, 1, 40, 300], peer: "db"), style: style)
+        #expect(chance.contains("again: redis app.frozen (db) 4×, irregularly"))
+        #expect(!renderList(Self.again([0, 5]), style: style).contains("again"), "two may be chance")
+        #expect(!renderList(Self.again([0, 5, 10], cause: "unknown"), style: style).contains("again"))
+        let two = Self.again([0, 5, 10], peer: "db") + Self.again([1, 6], peer: "cache")
+        #expect(recurrences(two).map(\.count) == [3])
+        let json = try listJSON(Self.again([0, 5, 10]))
+        #expect(json.contains(#""recurrence":{"count":3,"interval_ns":300000000000,"regular":true}"#))
+        #expect(try listJSON(Self.again([0])).contains(#""recurrence":null"#))
+    }
 }

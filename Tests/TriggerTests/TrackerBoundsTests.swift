@@ -85,7 +85,7 @@ private let second: UInt64 = 1_000_000_000
     @Test func theRateLimitIsPerContainerAndForgets() {
         var tracker = IncidentTracker(before: 0, after: 1, burst: 1, period: 100 * second)
         func opens(_ at: UInt64, _ container: ContainerKey, _ kind: TriggerFact.Kind = .latency) -> Bool {
-            tracker.note(fact(at, kind: kind, container: container, observed: at), began: at) { [] }
+            tracker.note(fact(at, kind: kind, container: container, observed: second), began: at) { [] }
             return tracker.due(at: at + 1) != nil
         }
         #expect(opens(10 * second, 9))
@@ -94,14 +94,14 @@ private let second: UInt64 = 1_000_000_000
         #expect(opens(30 * second, 10), "another container's limit is its own")
         #expect(opens(40 * second, 9, .manual), "asked for by hand")
         #expect(opens(110 * second, 9))
-        #expect(tracker.suppressed[9] == Suppressed(count: 2, worst: 30 * second, last: 30 * second))
+        #expect(tracker.suppressed[9] == Suppressed(count: 2, worst: second, last: 30 * second))
         #expect(tracker.suppressed[10] == nil)
     }
 
     @Test func suppressedTriggersOfManyContainersAreBounded() {
         var tracker = IncidentTracker(before: 0, after: 1, burst: 0)
         for key in 1...2000 { tracker.note(fact(UInt64(key), container: ContainerKey(key)), began: 0) { [] } }
-        #expect(tracker.suppressed.count == IncidentTracker.remembered)
+        #expect(tracker.suppressed.count == IncidentBudget.remembered)
         #expect(tracker.suppressed[2000] != nil)
         #expect(tracker.suppressed[1] == nil)
     }
