@@ -39,6 +39,7 @@ let package = Package(
             name: "Recorder",
             dependencies: [
                 "Events", "Kernel", "Window", "Trigger", "Containers", "Context", "Capture", "Analysis", "CLinux",
+                "BPFObject",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "Demo", dependencies: ["CLinux"]),
@@ -52,6 +53,7 @@ let package = Package(
         .testTarget(name: "EventsTests", dependencies: ["Events", "CFlightrec"]),
         .testTarget(name: "WindowTests", dependencies: ["Window", "Events", "CFlightrec"]),
         .testTarget(name: "TriggerTests", dependencies: ["Trigger", "Analysis", "Events"]),
+        .testTarget(name: "RecorderTests", dependencies: ["Recorder", "Analysis", "Events"]),
         .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis"]),
         .testTarget(name: "ContextTests", dependencies: ["Context", "Containers", "Analysis", "Events"]),
         .testTarget(

@@ -4,7 +4,7 @@
 --
 -- Conventions
 --   *_ns    nanoseconds. Instants (at_ns, from_ns, start_ns, ...) are CLOCK_MONOTONIC of the recording host;
---           wall clock = clock_wall_ns + (instant - clock_monotonic_ns), both in the table incident.
+--           wall clock = wall_ns + (instant - monotonic_ns), of the last row of the table clock at or before it.
 --   *_wall_ns  nanoseconds since 1970-01-01 UTC.
 --   Unsigned 64-bit values are stored as the signed integer of the same bits. That shows only where the top
 --   bit is set: container keys made from a network namespace (1 << 63 | inode) read as negative numbers.
@@ -18,7 +18,8 @@
 PRAGMA application_id = 0x464c5452; -- "FLTR"
 PRAGMA user_version = 1;            -- the number of the newest schema file applied
 
--- Free facts: kernel, flightrec version, boot id, the configuration in effect.
+-- Free facts. flightrec: its version; bpf: CRC-32 of its BPF programs; kernel, machine, host: uname(2); boot: the boot's
+-- id; config.*: the configuration in effect; fired: triggers of this incident; threads: whether they were followed.
 CREATE TABLE meta (
     key   TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
@@ -78,6 +79,20 @@ CREATE TABLE trigger (
     observed_ns  INTEGER NOT NULL,
     threshold_ns INTEGER NOT NULL,
     rule         TEXT    NOT NULL     -- in words; for a manual snapshot its reason
+) STRICT;
+
+-- The wall clock's settings over the capture: each holds from its moment on. More than one: it was set meanwhile.
+CREATE TABLE clock (
+    monotonic_ns INTEGER PRIMARY KEY,
+    wall_ns      INTEGER NOT NULL
+) STRICT;
+
+-- What recording took: counters since the recorder's start.
+CREATE TABLE recorder_cost (
+    at_ns          INTEGER PRIMARY KEY,
+    cpu_ns         INTEGER NOT NULL, -- its user and system time
+    resident_bytes INTEGER NOT NULL,
+    events         INTEGER NOT NULL  -- emitted by the probes
 ) STRICT;
 
 -- What the rate limit held back, from the recorder's start to this capture: triggers without a capture of their own.

@@ -82,6 +82,23 @@ public struct ClockPair: Sendable, Equatable, Codable {
     }
 }
 
+/// The recorder's own cost since it started, read at one moment.
+public struct CostReading: Sendable, Equatable, Codable {
+    public var at: Instant
+    /// ns of user and system time.
+    public var cpu: UInt64
+    public var residentBytes: UInt64
+    /// Records the probes emitted.
+    public var events: UInt64
+
+    public init(at: Instant, cpu: UInt64, residentBytes: UInt64, events: UInt64) {
+        self.at = at
+        self.cpu = cpu
+        self.residentBytes = residentBytes
+        self.events = events
+    }
+}
+
 /// One vector on one CPU over the captured interval.
 public struct SoftirqTotal: Sendable, Equatable, Codable {
     public var cpu: UInt16
@@ -153,6 +170,11 @@ public struct Evidence: Sendable {
     /// What fired since the recorder started and has no capture.
     public var suppressed: [SuppressedFact] = []
     public var clock: ClockPair
+    /// The wall clock's settings over the capture, in order of time: each holds from its moment to the next. Empty: `clock`
+    /// holds throughout.
+    public var clocks: [ClockPair] = []
+    /// What recording took, in order of time.
+    public var costs: [CostReading] = []
     /// What was asked for: the first trigger minus `--before`, the last plus `--after`.
     public var askedFrom: Instant
     public var askedTo: Instant
@@ -199,9 +221,12 @@ public struct Evidence: Sendable {
         self.to = to
     }
 
-    /// Wall-clock time of an instant: ns since 1970-01-01 UTC.
+    /// What the wall clock said at an instant: ns since 1970-01-01 UTC. Durations are never taken from it, for it may have
+    /// been set meanwhile.
     public func wall(_ instant: Instant) -> Int64 {
-        clock.wall &+ Int64(bitPattern: instant &- clock.monotonic)
+        // Few: more than one only when it was set.
+        let pair = clocks.last { $0.monotonic <= instant } ?? clocks.first ?? clock
+        return pair.wall &+ Int64(bitPattern: instant &- pair.monotonic)
     }
 
     /// Sockets some event is about.

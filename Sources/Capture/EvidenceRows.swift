@@ -16,6 +16,12 @@ enum EvidenceRows {
                 index + 1, fact.kind.rawValue, fact.at.signed, fact.container.signed, Int64(fact.socket),
                 fact.observed.signed, fact.threshold.signed, fact.rule)
         }
+        let clocks = try Insert(db, "clock", "monotonic_ns wall_ns")
+        for pair in evidence.clocks { try clocks.row(pair.monotonic.signed, pair.wall) }
+        let costs = try Insert(db, "recorder_cost", "at_ns cpu_ns resident_bytes events")
+        for cost in evidence.costs {
+            try costs.row(cost.at.signed, cost.cpu.signed, cost.residentBytes.signed, cost.events.signed)
+        }
         let suppressed = try Insert(db, "suppressed", "container count worst_ns last_ns")
         for held in evidence.suppressed {
             try suppressed.row(held.container.signed, held.count.signed, held.worst.signed, held.last.signed)

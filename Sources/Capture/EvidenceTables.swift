@@ -6,6 +6,7 @@ import GRDB
 enum EvidenceTables {
     /// Rows any one table of a capture may hold; far above what the recorder writes.
     static let mostRows = 4_000_000
+    private static let mostClocks = 1024
 
     static func read(into evidence: inout Evidence, from db: Database) throws {
         try each(db, "key, value", "meta") { evidence.facts[try $0.text(0)] = try $0.text(1) }
@@ -17,6 +18,16 @@ enum EvidenceTables {
                     kind: IncidentRows.trigger(try $0.text(0)), at: try $0.bits(1), container: try $0.bits(2),
                     socket: try $0.number(3), observed: try $0.bits(4), threshold: try $0.bits(5),
                     rule: try $0.text(6)))
+        }
+        try each(db, "monotonic_ns, wall_ns", "clock ORDER BY monotonic_ns") {
+            // Looked through for every time that is shown.
+            guard evidence.clocks.count < mostClocks else { throw Damage(why: "its clock was set too often") }
+            evidence.clocks.append(ClockPair(monotonic: try $0.bits(0), wall: try $0.int64(1)))
+        }
+        try each(db, "at_ns, cpu_ns, resident_bytes, events", "recorder_cost ORDER BY at_ns") {
+            evidence.costs.append(
+                CostReading(
+                    at: try $0.bits(0), cpu: try $0.bits(1), residentBytes: try $0.bits(2), events: try $0.bits(3)))
         }
         try each(db, "container, count, worst_ns, last_ns", "suppressed ORDER BY container") {
             evidence.suppressed.append(

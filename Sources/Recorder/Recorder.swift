@@ -35,6 +35,9 @@ public final class Recorder {
     let publisher: Publisher
     private var softirqs = SoftirqHistory()
     var losses = Losses()
+    private var clocks = ClockHistory()
+    private var costs = CostHistory()
+    private let circumstances: [String: String]
     private let context: ContextReader
     private var openTurns: [fr_turn] = []
     var started: Instant = 0
@@ -51,6 +54,7 @@ public final class Recorder {
     public init(_ options: RecorderOptions, logger: Logger) throws {
         self.options = options
         self.logger = logger
+        circumstances = Circumstances.facts(options)
         let directory = try CaptureDirectory(preparing: options.directory)
         lock = try DirectoryLock(directory: directory.path)
         for stale in try directory.sweep() { logger.warning("removed an unfinished capture: \(stale)") }
@@ -220,6 +224,7 @@ public final class Recorder {
             slicesWanted = slow
         }
         context.tick(at: now, slow: slow)
+        clocks.look()
         ticks += 1
         let whole = ticks % Self.slowTicks == 0
         if slow || whole { softirqs.note(try probes.softirqs(), at: now, whole: whole) }
@@ -236,7 +241,9 @@ public final class Recorder {
     }
 
     private func onSlowTick(_ now: Instant) throws {
-        losses.note(try probes.counters(), at: now)
+        let counters = try probes.counters()
+        losses.note(counters, at: now)
+        costs.note(at: now, events: counters.totalEmitted)
         let quiet = now > Self.activeFor ? now - Self.activeFor : 0
         context.schedule.setActive(trigger.containers(activeSince: quiet).filter(selection.has) + [0])
         window.seal(olderThan: now > 1_000_000_000 ? now - 1_000_000_000 : 0)
@@ -244,6 +251,8 @@ public final class Recorder {
         let limit = now > options.window ? now - options.window : 0
         _ = registry.expire(before: limit)
         losses.expire(before: limit)
+        clocks.expire(before: limit)
+        costs.expire(before: limit)
         softirqs.expire(before: limit)
         context.expire(before: limit)
     }
@@ -256,13 +265,6 @@ public final class Recorder {
         }
         probes.setOpenFloor(trigger.openFloor)
     }
-
-    /// Names the numbers of syscalls: `x86_64`, `aarch64`.
-    private static let machine: String = {
-        var name = utsname()
-        uname(&name)
-        return withUnsafeBytes(of: name.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    }()
 
     // MARK: Incidents
 
@@ -307,11 +309,12 @@ public final class Recorder {
                 evidence.gaps.append(Gap(from: from, to: cut, lost: 0, why: "history cut short by --memory"))
             }
         }
-        evidence.facts = [
-            "flightrec": options.version, "fired": String(incident.fired),
-            "triggers.habitual": String(trigger.habitual), "machine": Self.machine,
-            "threads": probes.followsThreads ? "followed" : "not followed",
-        ]
+        evidence.clocks = clocks.over(from, incident.to)
+        evidence.costs = costs.over(from, incident.to)
+        evidence.facts = circumstances
+        evidence.facts["fired"] = String(incident.fired)
+        evidence.facts["triggers.habitual"] = String(trigger.habitual)
+        evidence.facts["threads"] = probes.followsThreads ? "followed" : "not followed"
         publisher.publish(
             Finished(
                 evidence: evidence, sockets: registry.records().filter { selection.has($0.h.cgroup) }, blocks: blocks,

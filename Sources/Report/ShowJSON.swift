@@ -72,6 +72,14 @@ private func showObject(_ incident: Incident, _ row: ListRow, _ scope: Scope) ->
     object["sockets"] = .array(
         incident.sockets.filter { scope.includes($0.info.container, $0.info.id) }.map { socketObject($0, scope) })
     object["coverage"] = coverageObject(evidence)
+    object["facts"] = .object(evidence.facts.mapValues { .name($0) })
+    object["recorder_cost"] = .array(
+        evidence.costs.map {
+            [
+                "at": .time(evidence.wall($0.at)), "cpu_ns": .integer($0.cpu),
+                "resident_bytes": .integer($0.residentBytes), "events": .integer($0.events),
+            ]
+        })
     return .object(object)
 }
 
@@ -168,6 +176,7 @@ private func coverageObject(_ evidence: Evidence) -> JSONValue {
     return [
         "asked_from": time(evidence.askedFrom), "asked_to": time(evidence.askedTo), "from": time(evidence.from),
         "to": time(evidence.to),
+        "clock_set": .array(evidence.clocks.dropFirst().map { .time($0.wall) }),
         "gaps": .array(
             evidence.gaps.map {
                 ["from": time($0.from), "to": time($0.to), "lost": .integer($0.lost), "why": .name($0.why)]

@@ -154,9 +154,36 @@ func coverageSection(_ incident: Incident, _ row: ListRow, _ style: Style) -> Se
         "\(Format.count(incident.summary.events)) in \(Format.size(row.bytes)), "
             + (incident.summary.lost == 0 ? "none lost" : "\(Format.count(incident.summary.lost)) lost"),
         style, incident.summary.lost == 0 ? .plain : .yellow)
+    lines += costLines(evidence, style) + clockLines(evidence, style)
     for gap in evidence.gaps.prefix(maximumRows) {
         let lost = gap.lost > 0 ? ", \(Format.count(gap.lost)) events lost" : ""
         lines += field("  gap", "\(span(gap.from, gap.to))\(lost): \(style.name(gap.why))", style, .yellow)
     }
     return ("COVERAGE", "", lines + more(evidence.gaps.count - maximumRows, "gaps", style))
+}
+
+/// What recording itself took over the capture.
+private func costLines(_ evidence: Evidence, _ style: Style) -> [String] {
+    guard let first = evidence.costs.first, let last = evidence.costs.last, last.at > first.at,
+        last.cpu >= first.cpu, last.events >= first.events
+    else { return [] }
+    let span = Double(last.at - first.at)
+    let rate = Format.count(UInt64(Double(last.events - first.events) * 1e9 / span))
+    return field(
+        "  cost",
+        "\(Format.share(Double(last.cpu - first.cpu) / span)) of a CPU for the recorder, "
+            + "\(Format.size(last.residentBytes)) resident, \(rate) events/s", style)
+}
+
+/// When the wall clock was set, and by how much.
+private func clockLines(_ evidence: Evidence, _ style: Style) -> [String] {
+    zip(evidence.clocks, evidence.clocks.dropFirst()).prefix(maximumRows).flatMap { before, after in
+        let expected = before.wall &+ Int64(bitPattern: after.monotonic &- before.monotonic)
+        let step = after.wall.subtractingReportingOverflow(expected)
+        let length = style.duration(step.overflow ? .max : step.partialValue.magnitude)
+        let way = after.wall >= expected ? "forward" : "back"
+        return field(
+            "  clock", "set \(way) by \(length) at \(WallTime.clock(after.wall, digits: 3)), as it then said", style,
+            .yellow)
+    }
 }

@@ -1,7 +1,7 @@
 import Events
 
 /// When a turn is too slow.
-public enum ThresholdRule: Sendable, Equatable {
+public enum ThresholdRule: Sendable, Equatable, CustomStringConvertible {
     /// ns.
     case absolute(UInt64)
     /// At least `minimum` ns and `factor` × the rolling p99 of the same container, role and port. Until 20 turns of it
@@ -9,6 +9,14 @@ public enum ThresholdRule: Sendable, Equatable {
     case auto(minimum: UInt64, factor: UInt64, coldStart: UInt64)
 
     public static let auto = ThresholdRule.auto(minimum: 100_000_000, factor: 5, coldStart: 1_000_000_000)
+
+    /// As `--threshold` takes it.
+    public var description: String {
+        switch self {
+        case .absolute(let threshold): "\(Double(threshold) / 1e6)ms"
+        case .auto: "auto"
+        }
+    }
 
     /// No turn below this can fire, whatever the history: the hot path's early way out.
     var floor: UInt64 {

@@ -1,10 +1,10 @@
 /// CRC-32 as zlib and PNG compute it (ISO 3309: reflected polynomial 0xEDB88320, all ones in and out).
-enum CRC32 {
+public enum CRC32 {
     private static let table: [UInt32] = (0..<256).map { byte in
         (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
     }
 
-    static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    public static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
         table.withUnsafeBufferPointer { table in
             var value = UInt32.max
             for byte in bytes {

@@ -80,6 +80,9 @@ struct Fixture {
             CounterReading(at: 5, container: 77, name: "ListenOverflows", value: 1),
             CounterReading(at: 6, container: Self.networkKey, name: "eth0 rx_dropped", value: .max),
         ]
+        evidence.clocks = [ClockPair(monotonic: 1, wall: -5), ClockPair(monotonic: 2, wall: .max)]
+        evidence.costs = [CostReading(at: 9, cpu: .max, residentBytes: 2, events: 3)]
+        evidence.suppressed = [SuppressedFact(container: Self.networkKey, count: 7, worst: .max, last: 8)]
         evidence.softnet = [SoftnetReading(at: 5, cpu: 3, processed: .max, dropped: 1, squeezed: 2)]
         evidence.baselines = [
             Baseline(
@@ -91,7 +94,7 @@ struct Fixture {
         let slow = evidence.turns.filter { $0.total > 700_000_000 }
         let verdict = Verdict(
             layer: "application", cause: "app.lock", summary: "redis waited 800 ms for a lock", share: 0.94,
-            confidence: .high, evidence: ["the thread was in futex", "no packet was lost"])
+            confidence: .high, evidence: ["the thread was in futex", "no packet was lost"], peer: "db")
         let summary = IncidentSummary(
             id: id, startedAt: startedAt, endedAt: startedAt + 20_000_000_000, container: name, peak: 812_000_000,
             threshold: 200_000_000, slowTurns: slow.count, trigger: trigger, verdict: verdict,

@@ -1,0 +1,22 @@
+import Analysis
+import Events
+
+/// What the recorder itself took, for as long as the window reaches back.
+struct CostHistory {
+    private var readings: [CostReading] = []
+
+    mutating func note(at now: Instant, events: UInt64) {
+        readings.append(
+            CostReading(at: now, cpu: OwnCost.cpu(), residentBytes: UInt64(OwnCost.residentBytes()), events: events))
+    }
+
+    mutating func expire(before limit: Instant) {
+        if let first = readings.first, first.at < limit { readings.removeAll { $0.at < limit } }
+    }
+
+    /// And the last one before, so that there are differences.
+    func over(_ from: Instant, _ to: Instant) -> [CostReading] {
+        let first = readings.lastIndex { $0.at <= from } ?? 0
+        return readings.dropFirst(first).filter { $0.at <= to }
+    }
+}

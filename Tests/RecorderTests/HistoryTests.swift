@@ -1,0 +1,53 @@
+import Analysis
+import Events
+import Testing
+
+@testable import Recorder
+
+private let second: UInt64 = 1_000_000_000
+
+@Suite struct HistoryTests {
+    @Test func aClockThatIsSetHasAPairFromThenOn() {
+        var clocks = ClockHistory()
+        for tick in 0..<100 as Range<UInt64> {
+            // Set forward by an hour at 30 s, and back again at 60 s; a slew of 10 µs a second is no step.
+            let set: Int64 = (30..<60).contains(tick) ? 3_600_000_000_000 : 0
+            let wall = Int64(1_000_000_000_000 + tick * second + tick * 10_000) + set
+            clocks.note(ClockPair(monotonic: tick * second, wall: wall))
+        }
+        let all = clocks.over(0, 100 * second)
+        #expect(all.map(\.monotonic) == [0, 30 * second, 60 * second])
+        // One in force at the beginning, and those within.
+        #expect(clocks.over(45 * second, 50 * second).map(\.monotonic) == [30 * second])
+        #expect(clocks.over(45 * second, 70 * second).map(\.monotonic) == [30 * second, 60 * second])
+        clocks.expire(before: 50 * second)
+        #expect(clocks.over(0, 100 * second).map(\.monotonic) == [30 * second, 60 * second])
+
+        var evidence = Evidence(
+            id: "t", clock: ClockPair(monotonic: 99 * second, wall: 1), askedFrom: 0, askedTo: 0, from: 0, to: 0)
+        evidence.clocks = all
+        #expect(evidence.wall(29 * second) == 1_029_000_000_000)
+        #expect(evidence.wall(31 * second) == 1_031_000_300_000 + 3_600_000_000_000)
+        #expect(evidence.wall(61 * second) == 1_061_000_600_000)
+        evidence.clocks = []
+        #expect(evidence.wall(100 * second) == 1_000_000_001)
+    }
+
+    @Test func aClockSetAllDayIsBounded() {
+        var clocks = ClockHistory()
+        for step in 0..<5000 as Range<UInt64> {
+            clocks.note(ClockPair(monotonic: step * second, wall: Int64(step % 2) * 5_000_000_000))
+        }
+        #expect(clocks.over(0, .max).count == 1024)
+    }
+
+    @Test func costsReachBackToTheReadingBefore() {
+        var costs = CostHistory()
+        for step in 1...10 as ClosedRange<UInt64> { costs.note(at: step * second, events: step) }
+        #expect(costs.over(4 * second + 1, 6 * second).map(\.events) == [4, 5, 6])
+        #expect(costs.over(0, 2 * second).map(\.events) == [1, 2])
+        costs.expire(before: 8 * second)
+        #expect(costs.over(0, .max).map(\.events) == [8, 9, 10])
+        #expect(costs.over(0, .max).allSatisfy { $0.cpu > 0 && $0.residentBytes > 1 << 20 })
+    }
+}
