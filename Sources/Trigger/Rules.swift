@@ -13,7 +13,8 @@ public enum ThresholdRule: Sendable, Equatable, CustomStringConvertible {
     /// As `--threshold` takes it.
     public var description: String {
         switch self {
-        case .absolute(let threshold): "\(Double(threshold) / 1e6)ms"
+        case .absolute(let threshold):
+            threshold % 1_000_000 == 0 ? "\(threshold / 1_000_000)ms" : "\(Double(threshold) / 1e6)ms"
         case .auto: "auto"
         }
     }

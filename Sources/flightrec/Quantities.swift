@@ -34,7 +34,7 @@ struct Duration: ExpressibleByArgument, Equatable {
     }
 }
 
-/// A number of bytes as written on the command line: `64M`, `2G`, powers of 1024.
+/// A number of bytes as written on the command line: `64M`, `2G`, powers of 1024; `0`.
 struct Size: ExpressibleByArgument, Equatable {
     var bytes: Int
 
@@ -48,7 +48,7 @@ struct Size: ExpressibleByArgument, Equatable {
             scale = unit
             digits = digits.dropLast()
         }
-        guard let value = Double(digits), value.isFinite, value > 0, value * scale < 9e18 else { return nil }
+        guard let value = Double(digits), value.isFinite, value >= 0, value * scale < 9e18 else { return nil }
         bytes = Int(value * scale)
     }
 

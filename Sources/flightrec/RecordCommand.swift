@@ -48,6 +48,7 @@ struct RecordCommand: ParsableCommand {
         guard window.nanoseconds >= before.nanoseconds + after.nanoseconds else {
             throw ValidationError("--window must hold --before and --after together")
         }
+        guard memory.bytes >= 1 << 20 else { throw ValidationError("--memory must be 1M or more") }
     }
 
     func run() throws {
