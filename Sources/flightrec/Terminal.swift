@@ -26,12 +26,14 @@ enum Terminal {
     }
 
     /// A reader that went away (`flightrec show | head`) ends us quietly, as SIGPIPE would.
-    static func print(_ text: String) {
-        var bytes = Array(text.utf8)
-        bytes.append(10)
+    static func print(_ text: String) { write(text + "\n") }
+
+    /// The same without a line break.
+    static func write(_ text: String) {
+        let bytes = Array(text.utf8)
         var offset = 0
         while offset < bytes.count {
-            let written = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress! + offset, $0.count - offset) }
+            let written = bytes.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress! + offset, $0.count - offset) }
             if written > 0 {
                 offset += written
             } else if errno != EINTR {
