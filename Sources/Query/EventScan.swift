@@ -63,6 +63,9 @@ public protocol Scan: AnyObject {
 final class EventScan<Event, Row>: Scan {
     private let table: EventTable<Event, Row>
     private let capture: CaptureEvents
+    private let names: Names
+    /// What `table.columns` compute, apart from all that describes them.
+    private let values: [@Sendable (Row, Names) -> Value]
     /// Still to be decoded, last first.
     private var pending: [() throws -> [Event]] = []
     private var events: [Event] = []
@@ -72,6 +75,8 @@ final class EventScan<Event, Row>: Scan {
     init(_ table: EventTable<Event, Row>, _ capture: CaptureEvents, _ constraints: [Constraint]) {
         self.table = table
         self.capture = capture
+        names = capture.names
+        values = table.columns.map(\.value)
         guard !table.kinds.isEmpty else {
             pending = [{ table.events(capture.frame) }]
             return
@@ -104,9 +109,10 @@ final class EventScan<Event, Row>: Scan {
     }
 
     func value(_ column: Int) -> Value {
-        let row = row ?? table.row(events[position])
-        self.row = row
-        return table.columns[column].value(row, capture.names)
+        if let row { return values[column](row, names) }
+        let made = table.row(events[position])
+        row = made
+        return values[column](made, names)
     }
 }
 

@@ -95,9 +95,10 @@ extension EventTable: Table {
     public func forEach(
         _ evidence: Evidence, _ names: Names, _ body: (_ value: (Int) -> Value) throws -> Void
     ) rethrows {
+        let values = columns.map(\.value)
         for event in events(evidence) {
             let row = row(event)
-            try body { columns[$0].value(row, names) }
+            try body { values[$0](row, names) }
         }
     }
 }

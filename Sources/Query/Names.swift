@@ -3,7 +3,7 @@ import Events
 import Report
 
 /// What the numbers in events stand for, safe to print, and times on the wall clock.
-public struct Names: Sendable {
+public final class Names: Sendable {
     /// A socket, in words.
     struct Socket: Sendable {
         var role: String

@@ -10,7 +10,7 @@ public final class Shell {
     }
 
     private let database: CaptureDatabase
-    private let write: (String) -> Void
+    private let output: TextOutput
     private let complain: (String) -> Void
     private var format: ResultFormat
     private let isTerminal: Bool
@@ -20,15 +20,16 @@ public final class Shell {
 
     /// - Parameters:
     ///   - isTerminal: results end on one.
-    ///   - write: takes results, without the last line break; `complain`: what went wrong.
+    ///   - output: takes results; it is flushed after each statement.
+    ///   - complain: takes what went wrong, in words.
     public init(
-        _ database: CaptureDatabase, format: ResultFormat, isTerminal: Bool, write: @escaping (String) -> Void,
+        _ database: CaptureDatabase, format: ResultFormat, isTerminal: Bool, output: TextOutput,
         complain: @escaping (String) -> Void
     ) {
         self.database = database
         self.format = format
         self.isTerminal = isTerminal
-        self.write = write
+        self.output = output
         self.complain = complain
     }
 
@@ -57,10 +58,15 @@ public final class Shell {
         let sql = statement
         statement = ""
         do throws(QueryError) {
-            try database.execute(sql, format: format, to: write)
+            try database.execute(sql, format: format, to: output)
         } catch {
             fail(error.description)
         }
+    }
+
+    private func write(_ text: String) {
+        output.line(text)
+        output.flush()
     }
 
     private func fail(_ why: String) {

@@ -27,7 +27,7 @@ struct ResultRow {
 extension CaptureDatabase {
     /// Runs each statement of `sql`, and gives its rows to a writer of `format`'s making, one for each that has columns.
     /// Throws `QueryError`; what was written until then stays written.
-    public func execute(_ sql: String, format: ResultFormat, to sink: @escaping (String) -> Void) throws(QueryError) {
+    public func execute(_ sql: String, format: ResultFormat, to output: TextOutput) throws(QueryError) {
         Self.forgetInterrupt()
         var writer: (any ResultWriter)?
         var current: OpaquePointer?
@@ -37,12 +37,13 @@ extension CaptureDatabase {
                 let columns = (0..<sqlite3_column_count(statement)).map {
                     sqlite3_column_name(statement, $0).map { String(cString: $0) } ?? ""
                 }
-                writer = columns.isEmpty ? nil : format.writer(columns, sink)
+                writer = columns.isEmpty ? nil : format.writer(columns, output)
                 current = statement
             }
             if let row { writer?.add((0..<row.count).map { row[$0] }) }
         } finished: {
             writer?.finish()
+            output.flush()
             writer = nil
             current = nil
         }

@@ -44,7 +44,9 @@ struct SQLCommand: ParsableCommand {
         Self.catchInterrupt()
         let format: ResultFormat = json ? .json : csv ? .csv(isTerminal: Terminal.isTerminal) : .table
         var interrupted = false
-        let shell = Shell(database, format: format, isTerminal: Terminal.isTerminal, write: Terminal.print) { why in
+        let shell = Shell(
+            database, format: format, isTerminal: Terminal.isTerminal, output: TextOutput(Terminal.write)
+        ) { why in
             interrupted = why == QueryError.interrupted.description
             Terminal.complain(why)
         }
