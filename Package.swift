@@ -35,6 +35,9 @@ let package = Package(
             ]),
         .target(name: "Analysis", dependencies: ["Events"]),
         .target(name: "Report", dependencies: ["Events", "Analysis"]),
+        // Shims for SQLite's variadic functions.
+        .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(name: "Query", dependencies: ["Events", "Analysis", "Capture", "Report", "CSQLite"]),
         .target(
             name: "Recorder",
             dependencies: [
@@ -46,7 +49,7 @@ let package = Package(
         .executableTarget(
             name: "flightrec",
             dependencies: [
-                "Recorder", "Report", "Demo", "Kernel", "Capture", "Analysis", "Trigger",
+                "Recorder", "Report", "Query", "Demo", "Kernel", "Capture", "Analysis", "Trigger",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 

@@ -261,6 +261,8 @@ CREATE TABLE block (
     container  INTEGER NOT NULL,
     from_ns    INTEGER NOT NULL, -- of its first and last event; a block may reach past the incident's interval
     to_ns      INTEGER NOT NULL,
+    began_ns   INTEGER NOT NULL, -- earliest start of its turns or slices; of other kinds from_ns
+    sockets    BLOB    NOT NULL, -- sockets its records name (0: none), ascending: LEB128 differences, the first to 0
     count      INTEGER NOT NULL,
     codec      INTEGER NOT NULL, -- how data is encoded
     raw_length INTEGER NOT NULL, -- bytes before compression

@@ -7,11 +7,14 @@ import Window
 /// The window's blocks, to and from rows; the only place that knows how the window encodes.
 enum BlockRows {
     static func insert(_ blocks: [Block], into db: Database) throws {
-        let rows = try Insert(db, "block", "kind container from_ns to_ns count codec raw_length checksum data")
+        let rows = try Insert(
+            db, "block", "kind container from_ns to_ns began_ns sockets count codec raw_length checksum data")
         for block in blocks {
+            let index = try block.index()
             try rows.row(
-                Int64(block.kind.rawValue), block.container.signed, block.from.signed, block.to.signed, block.count,
-                Int64(block.codec), block.rawLength, Int64(block.checksum), Data(block.bytes))
+                Int64(block.kind.rawValue), block.container.signed, block.from.signed, block.to.signed,
+                index.began.signed, Data(SocketSet.encode(index.sockets)), block.count, Int64(block.codec),
+                block.rawLength, Int64(block.checksum), Data(block.bytes))
         }
     }
 
@@ -20,8 +23,13 @@ enum BlockRows {
         into events: inout EventCollector, within limits: CaptureLimits, from db: Database
     ) throws {
         try measure(db, limits)
+        try read("block ORDER BY id", into: &events, from: db)
+    }
+
+    /// Decodes the blocks of `source`, a table and clauses of ours.
+    static func read(_ source: String, into events: inout EventCollector, from db: Database) throws {
         try EvidenceTables.each(
-            db, "kind, container, from_ns, to_ns, count, codec, raw_length, checksum, data", "block ORDER BY id"
+            db, "kind, container, from_ns, to_ns, count, codec, raw_length, checksum, data", source
         ) { row in
             guard let kind = EventKind(rawValue: try row.number(0)) else { return }
             let block = Block(
@@ -39,7 +47,7 @@ enum BlockRows {
     }
 
     /// Refuses before anything is decoded what would not fit.
-    private static func measure(_ db: Database, _ limits: CaptureLimits) throws {
+    static func measure(_ db: Database, _ limits: CaptureLimits) throws {
         var events = 0
         var bytes = 0
         try EvidenceTables.each(db, "kind, count, raw_length", "block") { row in

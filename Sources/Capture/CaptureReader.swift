@@ -1,5 +1,4 @@
 import Analysis
-import Foundation
 import GRDB
 
 /// How much a capture may claim before it is refused: a small file can ask for a lot of memory.
@@ -22,14 +21,14 @@ public struct CaptureReader: Sendable {
     public let path: String
     /// `user_version`: the format it is written in, from 1.
     public let version: UInt32
-    private let queue: DatabaseQueue
+    let queue: DatabaseQueue
 
     /// Opens `path` read-only and immutable, after its header and schema were judged.
     /// Throws `CaptureError.notFound`, `.read` or `.unreadable`, whose state says what is wrong.
     public static func open(_ path: String) throws(CaptureError) -> CaptureReader {
         let header = try CaptureHeader(path: path)
         let queue = try guarded(path) {
-            let queue = try DatabaseQueue(path: location(path), configuration: configuration())
+            let queue = try DatabaseQueue(path: CaptureGuard.location(path), configuration: configuration())
             try queue.read(checkSchema)
             return queue
         }
@@ -64,7 +63,7 @@ public struct CaptureReader: Sendable {
     }
 
     /// Runs `body` with the errors of SQLite and of the checks turned into the reader's.
-    private static func guarded<Value>(_ path: String, _ body: () throws -> Value) throws(CaptureError) -> Value {
+    static func guarded<Value>(_ path: String, _ body: () throws -> Value) throws(CaptureError) -> Value {
         do {
             return try body()
         } catch let damage as Damage {
@@ -92,49 +91,20 @@ public struct CaptureReader: Sendable {
         configuration.prepareDatabase { db in
             // sqlite3_db_config is variadic and so out of Swift's reach; on a read-only, immutable file these
             // pragmas leave nothing that its DEFENSIVE option would add.
-            try db.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0")
+            try db.execute(sql: CaptureGuard.pragmas)
         }
         return configuration
     }
 
-    /// `immutable` spares the locks and any look at a journal beside the file. It needs a SQLite that takes URIs;
-    /// without, a read-only open is as safe, for it cannot play a journal back.
-    private static func location(_ path: String) -> String {
-        guard takesURI else { return path }
-        let absolute = URL(fileURLWithPath: path).path
-        var allowed = CharacterSet.urlPathAllowed
-        allowed.remove(charactersIn: "?#%")
-        guard let escaped = absolute.addingPercentEncoding(withAllowedCharacters: allowed) else { return path }
-        return "file:\(escaped)?mode=ro&immutable=1"
-    }
-
-    private static let takesURI: Bool = {
-        let answer = try? DatabaseQueue().read {
-            try Int.fetchOne($0, sql: "SELECT sqlite_compileoption_used('USE_URI')")
-        }
-        return answer == 1
-    }()
-
-    /// Only plain tables: a view or trigger would run its author's SQL, a virtual table its module's code, a
-    /// generated column an expression.
     static func checkSchema(_ db: Database) throws {
-        let odd = try Row.fetchCursor(
-            db,
-            sql: """
-                SELECT name FROM sqlite_schema
-                WHERE type <> 'table' AND NOT (type = 'index' AND sql IS NULL) OR coalesce(rootpage, 0) < 1 LIMIT 1
-                """)
-        if try odd.next() != nil { throw Damage(why: "it holds more than plain tables") }
+        if try Row.fetchOne(db, sql: CaptureGuard.oddSchema) != nil {
+            throw Damage(why: CaptureGuard.oddSchemaWhy)
+        }
     }
 
-    /// A generated column would run its author's expression for every row read. The pragma costs time for each
-    /// table, so a listing looks only at those it reads.
-    private static func refuseComputedColumns(_ db: Database, of tables: String...) throws {
-        let names = tables.isEmpty ? "" : "AND s.name IN ('\(tables.joined(separator: "','"))')"
-        let sql = """
-            SELECT 1 FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS x
-            WHERE s.type = 'table' \(names) AND x.hidden <> 0 LIMIT 1
-            """
-        if try Row.fetchOne(db, sql: sql) != nil { throw Damage(why: "it holds computed columns") }
+    static func refuseComputedColumns(_ db: Database, of tables: String...) throws {
+        if try Row.fetchOne(db, sql: CaptureGuard.computedColumns(of: tables)) != nil {
+            throw Damage(why: CaptureGuard.computedColumnsWhy)
+        }
     }
 }

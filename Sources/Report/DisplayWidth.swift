@@ -1,7 +1,7 @@
 /// Columns that text takes on a terminal, and fitting text to columns.
-enum DisplayWidth {
+package enum DisplayWidth {
     /// Columns of `text`: wide East Asian characters and emoji count two, combining marks none (UAX #11, UTS #51).
-    static func of(_ text: String) -> Int {
+    package static func of(_ text: String) -> Int {
         if text.utf8.allSatisfy({ $0 < 0x80 }) { return text.utf8.count }
         return text.reduce(0) { $0 + of($1) }
     }

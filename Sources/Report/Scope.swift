@@ -20,7 +20,7 @@ struct Scope {
         containers = options.containerGlob.map { glob in
             let known = Set(evidence.containers.keys).union(evidence.sockets.values.map(\.container))
             return known.filter { key in
-                Glob.matches(evidence.containers[key]?.name ?? Self.fallback(key), glob)
+                Glob.matches(evidence.containers[key]?.name ?? containerLabel(key), glob)
             }
         }
     }
@@ -58,12 +58,7 @@ struct Scope {
     /// The container's name, ready to print.
     func container(_ key: ContainerKey) -> String {
         if let name = names[key], !name.isEmpty { return name }
-        return Self.fallback(key)
-    }
-
-    private static func fallback(_ key: ContainerKey) -> String {
-        if key == 0 { return "host" }
-        return key >> 63 == 1 ? "netns \(key & ~(1 << 63))" : "cgroup \(key)"
+        return containerLabel(key)
     }
 
     /// `172.17.0.2:6379 ← 172.17.0.1:46780`; the arrow points from the caller.

@@ -4,8 +4,28 @@ import Foundation
 public enum WallTime {
     /// `2026-11-23T16:52:04.188123456Z` (RFC 3339). Years 1677…2262, the range of `Int64` nanoseconds.
     public static func rfc3339(_ ns: Int64) -> String {
-        let parts = Parts(ns)
-        return "\(parts.date)T\(parts.time).\(Format.padded(parts.fraction, 9))Z"
+        let moment = Moment(ns)
+        // Digit by digit: a capture's export writes millions of them.
+        return String(unsafeUninitializedCapacity: 30) { bytes in
+            var position = 0
+            func put(_ value: UInt64, _ digits: Int, _ after: Unicode.Scalar) {
+                var rest = value
+                for index in (position..<position + digits).reversed() {
+                    bytes[index] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+                    rest /= 10
+                }
+                bytes[position + digits] = UInt8(ascii: after)
+                position += digits + 1
+            }
+            put(moment.year, 4, "-")
+            put(moment.month, 2, "-")
+            put(moment.day, 2, "T")
+            put(moment.hour, 2, ":")
+            put(moment.minute, 2, ":")
+            put(moment.second, 2, ".")
+            put(moment.fraction, 9, "Z")
+            return position
+        }
     }
 
     /// `2026-11-23 16:52:04.188`; `offset` seconds east of UTC.
@@ -41,6 +61,25 @@ public enum WallTime {
         var fraction: UInt64
 
         init(_ ns: Int64) {
+            let moment = Moment(ns)
+            func two(_ value: UInt64) -> String { Format.padded(value, 2) }
+            date = "\(Format.padded(moment.year, 4))-\(two(moment.month))-\(two(moment.day))"
+            time = "\(two(moment.hour)):\(two(moment.minute)):\(two(moment.second))"
+            fraction = moment.fraction
+        }
+    }
+
+    private struct Moment {
+        var year: UInt64
+        var month: UInt64
+        var day: UInt64
+        var hour: UInt64
+        var minute: UInt64
+        var second: UInt64
+        /// ns within the second.
+        var fraction: UInt64
+
+        init(_ ns: Int64) {
             let second: Int64 = 1_000_000_000
             var seconds = ns / second
             var rest = ns % second
@@ -55,19 +94,20 @@ public enum WallTime {
                 days -= 1
             }
             fraction = UInt64(rest)
-            func two(_ value: Int64) -> String { Format.padded(UInt64(value), 2) }
-            time = "\(two(daytime / 3600)):\(two(daytime / 60 % 60)):\(two(daytime % 60))"
+            hour = UInt64(daytime / 3600)
+            minute = UInt64(daytime / 60 % 60)
+            self.second = UInt64(daytime % 60)
             // Days to a proleptic Gregorian date, in eras of 400 years that begin on 1 March.
             let shifted = days + 719_468
             let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
             let dayOfEra = shifted - era * 146_097
             let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
             let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-            let month = (5 * dayOfYear + 2) / 153
-            let day = dayOfYear - (153 * month + 2) / 5 + 1
-            let civil = month < 10 ? month + 3 : month - 9
-            let year = yearOfEra + era * 400 + (civil <= 2 ? 1 : 0)
-            date = "\(Format.padded(UInt64(max(year, 0)), 4))-\(two(civil))-\(two(day))"
+            let shiftedMonth = (5 * dayOfYear + 2) / 153
+            day = UInt64(dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
+            let civil = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+            month = UInt64(civil)
+            year = UInt64(max(yearOfEra + era * 400 + (civil <= 2 ? 1 : 0), 0))
         }
     }
 }

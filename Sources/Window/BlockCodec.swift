@@ -36,9 +36,10 @@ public enum BlockCodec {
     }
 
     /// Decodes a block's fields, which may come from a damaged or hostile file: `count` × `kind.size` bytes of
-    /// records. Never takes more memory than a few times `maximumLength`. Errors: see `BlockError`.
+    /// records. Never takes more memory than a few times `maximumLength`. `last`: offset of the last field wanted, in
+    /// the order of `ColumnLayout`; what follows it may be 0. Errors: see `BlockError`.
     public static func decode(
-        kind: EventKind, codec: UInt8, count: Int, rawLength: Int, checksum: UInt32, bytes: [UInt8]
+        kind: EventKind, codec: UInt8, count: Int, rawLength: Int, checksum: UInt32, bytes: [UInt8], last: Int? = nil
     ) throws(BlockError) -> [UInt8] {
         guard count >= 0, count <= maximumLength / kind.size, rawLength >= 0, rawLength <= maximumLength else {
             throw .tooLarge(count: count, rawLength: rawLength)
@@ -54,7 +55,9 @@ public enum BlockCodec {
         case columns:
             let columns = try decompress(bytes, to: rawLength)
             let result = columns.withUnsafeBytes { columns in
-                Result { () throws(BlockError) in try ColumnCodec.decode(kind, columns, count: count) }
+                Result { () throws(BlockError) in
+                    try ColumnCodec.decode(kind, columns, count: count, last: last)
+                }
             }
             return try result.get()
         default: throw .unknownCodec(codec)

@@ -31,9 +31,10 @@ enum ColumnCodec {
         }
     }
 
-    /// The records of `columns`, which may be hostile; `count` × `kind.size` must have been bounded.
+    /// The records of `columns`, which may be hostile; `count` × `kind.size` must have been bounded. `last`: offset of
+    /// the last field that is wanted; those written after it stay 0.
     static func decode(
-        _ kind: EventKind, _ columns: UnsafeRawBufferPointer, count: Int
+        _ kind: EventKind, _ columns: UnsafeRawBufferPointer, count: Int, last: Int? = nil
     ) throws(BlockError) -> [UInt8] {
         let layout = ColumnLayout.of(kind)
         let step = kind.size
@@ -76,6 +77,7 @@ enum ColumnCodec {
                     var table = PreviousBySocket(count: count)
                     rows.previous = table.previous { rows.load(UInt32.self, $0, ColumnLayout.socketOffset) }
                 }
+                if field.offset == last { return }
             }
             if reader.remaining > 0 { failure = .trailing(reader.remaining) }
         }

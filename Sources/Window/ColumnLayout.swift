@@ -46,6 +46,15 @@ struct ColumnLayout: Sendable {
     /// Offset of the socket id, common to all records.
     static let socketOffset = offset(\fr_header.socket)
 
+    /// Offset of the time a record's interval starts at; `nil`: it is about a moment.
+    static func startOffset(_ kind: EventKind) -> Int? {
+        switch kind {
+        case .turn, .open: offset(\fr_turn.start)
+        case .slice: offset(\fr_slice.start)
+        default: nil
+        }
+    }
+
     private static func offset<Record>(_ path: PartialKeyPath<Record>) -> Int {
         guard let offset = MemoryLayout<Record>.offset(of: path) else {
             preconditionFailure("\(path) is not a stored field")

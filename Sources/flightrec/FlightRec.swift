@@ -17,12 +17,13 @@ struct FlightRec: ParsableCommand {
               sudo flightrec record                      leave running, for days
               flightrec list                             what was caught, newest first
               flightrec show latest                      where the time went
+              flightrec sql latest                       ask it in SQL
             """,
         version: version,
         subcommands: [
             RecordCommand.self, ListCommand.self, ShowCommand.self, StatusCommand.self, SnapshotCommand.self,
             PinCommand.self, UnpinCommand.self, DeleteCommand.self, VacuumCommand.self, DoctorCommand.self,
-            DemoCommand.self,
+            DemoCommand.self, SQLCommand.self,
             DemoServerCommand.self,
         ],
         defaultSubcommand: ListCommand.self)

@@ -26,14 +26,20 @@ enum Terminal {
     }
 
     /// A reader that went away (`flightrec show | head`) ends us quietly, as SIGPIPE would.
-    static func print(_ text: String) {
-        var bytes = Array(text.utf8)
-        bytes.append(10)
-        var offset = 0
-        while offset < bytes.count {
-            let written = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress! + offset, $0.count - offset) }
+    static func print(_ text: String) { write(text + "\n") }
+
+    /// The same without a line break.
+    static func write(_ text: String) {
+        var text = text
+        text.withUTF8 { write(UnsafeRawBufferPointer($0)) }
+    }
+
+    static func write(_ bytes: UnsafeRawBufferPointer) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let written = Glibc.write(STDOUT_FILENO, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
             if written > 0 {
-                offset += written
+                rest = rest.dropFirst(written)
             } else if errno != EINTR {
                 exit(errno == EPIPE ? 0 : 1)
             }

@@ -132,8 +132,9 @@ import Window
             UPDATE incident SET verdict_confidence = 'absolute', trigger = 'psychic', verdict_share = 7;
             UPDATE trigger SET kind = 'psychic';
             UPDATE socket SET role = 200;
-            INSERT INTO block (kind, container, from_ns, to_ns, count, codec, raw_length, checksum, data)
-            VALUES (99, 0, 0, 0, 1, 0, 0, 0, x'')
+            INSERT INTO block
+                (kind, container, from_ns, to_ns, began_ns, sockets, count, codec, raw_length, checksum, data)
+            VALUES (99, 0, 0, 0, 0, x'', 1, 0, 0, 0, x'')
             """)
         let reader = try CaptureReader.open(path)
         let summary = try reader.summary()

@@ -1,0 +1,112 @@
+import Analysis
+import Events
+
+/// What a column tells of a whole block, so that a constraint on it can pass the block over.
+enum Prune: Sendable {
+    enum Moment: Sendable { case start, end }
+    enum Form: Sendable { case text, wall, monotonic }
+
+    case time(Moment, Form)
+    case container(@Sendable (ContainerKey, Names) -> Value)
+    case socket(@Sendable (SocketID, Names) -> Value)
+}
+
+/// A column of an event table.
+public struct Column<Row>: Sendable {
+    public enum Kind: String, Sendable { case integer = "INTEGER", text = "TEXT" }
+
+    public let name: String
+    public let kind: Kind
+    /// Left out of `SELECT *` and of exports for people.
+    public let isHidden: Bool
+    /// What it says, a line.
+    public let about: String
+    let prune: Prune?
+    public let value: @Sendable (Row, Names) -> Value
+
+    init(
+        _ name: String, hidden: Bool = false, _ about: String, prune: Prune? = nil,
+        _ value: @escaping @Sendable (Row, Names) -> Value
+    ) { self.init(name, .integer, hidden: hidden, about, prune: prune, value) }
+
+    init(
+        _ name: String, _ kind: Kind, hidden: Bool = false, _ about: String, prune: Prune? = nil,
+        _ value: @escaping @Sendable (Row, Names) -> Value
+    ) {
+        self.name = name
+        self.kind = kind
+        isHidden = hidden
+        self.about = about
+        self.prune = prune
+        self.value = value
+    }
+}
+
+/// One kind of event as a table: where its rows come from, and what they say.
+public struct EventTable<Event, Row>: Sendable {
+    public let name: String
+    /// What `"kind"` is in JSON.
+    public let kind: String
+    public let about: String
+    /// Of its blocks; none: its rows are in the capture's plain tables.
+    public let kinds: [EventKind]
+    public let events: @Sendable (Evidence) -> [Event]
+    /// Done only for rows of which a column is asked for.
+    public let row: @Sendable (Event) -> Row
+    public let columns: [Column<Row>]
+}
+
+/// A table whatever its rows are.
+public protocol Table: Sendable {
+    var name: String { get }
+    var kind: String { get }
+    var about: String { get }
+    var kinds: [EventKind] { get }
+    var columnFacts: [ColumnFact] { get }
+    /// A scan of the blocks that `constraints` leave.
+    func scan(_ capture: CaptureEvents, _ constraints: [Constraint]) -> any Scan
+    /// Calls `body` for each event of `evidence`, in order of time, with a way to ask for its columns by index.
+    func forEach(
+        _ evidence: Evidence, _ names: Names, _ body: (_ value: (Int) -> Value) throws -> Void
+    ) rethrows
+}
+
+/// A column without the type of its rows.
+public struct ColumnFact: Sendable {
+    public let name: String
+    /// INTEGER or TEXT.
+    public let type: String
+    public let isHidden: Bool
+    public let about: String
+    let prune: Prune?
+}
+
+extension EventTable: Table {
+    public var columnFacts: [ColumnFact] {
+        columns.map {
+            ColumnFact(name: $0.name, type: $0.kind.rawValue, isHidden: $0.isHidden, about: $0.about, prune: $0.prune)
+        }
+    }
+
+    public func scan(_ capture: CaptureEvents, _ constraints: [Constraint]) -> any Scan {
+        EventScan(self, capture, constraints)
+    }
+
+    public func forEach(
+        _ evidence: Evidence, _ names: Names, _ body: (_ value: (Int) -> Value) throws -> Void
+    ) rethrows {
+        let values = columns.map(\.value)
+        for event in events(evidence) {
+            let row = row(event)
+            try body { values[$0](row, names) }
+        }
+    }
+}
+
+extension Table {
+    /// `CREATE TABLE` as SQLite is told of it. Names of columns are ours, and no keywords.
+    public func declaration(hidden: Bool) -> String {
+        let columns = columnFacts.map { "\($0.name) \($0.type)\(hidden && $0.isHidden ? " HIDDEN" : "")" }
+        return "CREATE TABLE \(name)(\(columns.joined(separator: ", ")))"
+    }
+}

@@ -1,0 +1,20 @@
+import Capture
+
+extension DirectoryOption {
+    /// The file that an id, a unique prefix of one, `latest` or a path stands for. Throws `Failure`.
+    func capture(_ id: String) throws -> String {
+        do {
+            if id.contains("/") { return id }
+            return try CaptureStore(CaptureDirectory(existing: path)).resolve(id)
+        } catch {
+            throw Failure(error)
+        }
+    }
+}
+
+extension Failure {
+    init(_ error: CaptureError) {
+        self.init(message: error.description)
+        if case .notFound = error { code = Exit.nothing }
+    }
+}
