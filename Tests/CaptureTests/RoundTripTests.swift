@@ -39,6 +39,8 @@ import Testing
         #expect(read.counters == written.counters)
         #expect(read.softnet == written.softnet)
         #expect(read.baselines == written.baselines)
+        #expect(read.relays == written.relays)
+        #expect(read.hostAddresses == written.hostAddresses)
         #expect(read.dropReasons == written.dropReasons)
         #expect(read.facts == written.facts)
     }
