@@ -25,7 +25,7 @@ let package = Package(
         .target(name: "Kernel", dependencies: ["Events", "BPFObject", "CLibBPF", "CLinux", "CFlightrec"]),
         .target(name: "Window", dependencies: ["Events", "CLZ4", "CFlightrec"]),
         .target(name: "Trigger", dependencies: ["Events", "Analysis"]),
-        .target(name: "Containers", dependencies: ["Analysis", "CLinux"]),
+        .target(name: "Containers", dependencies: ["Analysis", "Events", "CLinux"]),
         .target(name: "Context", dependencies: ["Events", "Analysis", "Containers"]),
         .target(
             name: "Capture",
@@ -56,8 +56,8 @@ let package = Package(
         .testTarget(name: "EventsTests", dependencies: ["Events", "CFlightrec"]),
         .testTarget(name: "WindowTests", dependencies: ["Window", "Events", "CFlightrec"]),
         .testTarget(name: "TriggerTests", dependencies: ["Trigger", "Analysis", "Events"]),
-        .testTarget(name: "RecorderTests", dependencies: ["Recorder", "Analysis", "Events"]),
-        .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis"]),
+.testTarget(name: "RecorderTests", dependencies: ["Recorder", "Analysis", "Events"]),
+        .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis", "Events"]),
         .testTarget(name: "ContextTests", dependencies: ["Context", "Containers", "Analysis", "Events"]),
         .testTarget(
             name: "CaptureTests",

@@ -202,6 +202,25 @@ CREATE TABLE softnet (
     squeezed  INTEGER NOT NULL  -- times NET_RX ended with work left
 ) STRICT;
 
+-- Processes of this host that pass connections on (docker-proxy): called at `listen`, they call `target` themselves, so
+-- that a call through one is two connections. Those that ran at some time of the capture.
+CREATE TABLE relay (
+    program        TEXT    NOT NULL, -- comm
+    pid            INTEGER NOT NULL,
+    netns          INTEGER NOT NULL, -- inode of its network namespace; 0: not known
+    listen         TEXT    NOT NULL, -- to read: 0.0.0.0:8080
+    target         TEXT    NOT NULL,
+    listen_address BLOB    NOT NULL, -- 4 or 16 bytes, network order; zeros: every address of the host
+    listen_port    INTEGER NOT NULL,
+    target_address BLOB    NOT NULL,
+    target_port    INTEGER NOT NULL
+) STRICT;
+
+-- Addresses of the recording host's own network namespace.
+CREATE TABLE host_address (
+    address BLOB NOT NULL PRIMARY KEY -- 4 or 16 bytes, network order
+) STRICT, WITHOUT ROWID;
+
 -- Intervals in which events are known to be missing.
 CREATE TABLE gap (
     from_ns INTEGER NOT NULL,

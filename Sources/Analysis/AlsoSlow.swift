@@ -75,17 +75,27 @@ private func connectedContainers(_ container: ContainerKey, _ evidence: Evidence
     }
     var byNumbers: [Numbers: ContainerKey] = [:]
     var byEnds: [Ends: ContainerKey] = [:]
+    var byLocal: [Endpoint: ContainerKey] = [:]
+    let relays = Dictionary(grouping: evidence.relays, by: \.listen.port).compactMapValues(\.first)
     for socket in evidence.sockets.values {
         if let pair = socket.sequence {
             byNumbers[Numbers(sent: pair.sent, received: pair.received)] = socket.container
         }
         byEnds[Ends(local: socket.local, remote: socket.remote)] = socket.container
+        if socket.role == .served, !relays.isEmpty { byLocal[socket.local.unmapped] = socket.container }
+    }
+    /// A relay stands between.
+    func behindRelay(_ socket: SocketInfo) -> ContainerKey? {
+        guard let relay = relays[socket.remote.port],
+            relay.takes(socket.remote, from: socket.netns, evidence.hostAddresses)
+        else { return nil }
+        return byLocal[relay.target]
     }
     var links: [ContainerKey: Set<ContainerKey>] = [:]
     for socket in evidence.sockets.values {
         let peer =
             socket.sequence.flatMap { byNumbers[Numbers(sent: $0.received, received: $0.sent)] }
-            ?? byEnds[Ends(local: socket.remote, remote: socket.local)]
+            ?? byEnds[Ends(local: socket.remote, remote: socket.local)] ?? behindRelay(socket)
         guard let peer, peer != socket.container else { continue }
         links[socket.container, default: []].insert(peer)
         links[peer, default: []].insert(socket.container)

@@ -10,7 +10,7 @@ public func analyze(_ evidence: Evidence) -> Incident {
     let worst = worstTurn(slow, evidence) ?? (evidence.triggers.isEmpty ? nil : turns.max { $0.total < $1.total })
     let scene = Scene(settledEvidence, around: worst)
     let focus = worst.map { victim(of: $0, slow, scene) ?? $0 }
-    let waterfall = focus.map { Waterfall($0, answer: scene.answer(to: $0)) }
+    let waterfall = focus.map { Case($0, scene).waterfall }
     let lost = evidence.gaps.reduce(0) { saturating($0, $1.lost) }
     let container = focus?.container ?? evidence.triggers.first?.container ?? 0
     let name =
@@ -62,7 +62,11 @@ private func worstTurn(_ slow: [Turn], _ evidence: Evidence) -> Turn? {
     }
     let candidates = fired.isEmpty ? slow : fired
     guard let slowest = candidates.first else { return nil }
-    return candidates.first { $0.role == .served && $0.total >= slowest.total / 2 } ?? slowest
+    let alike = candidates.prefix { $0.total >= slowest.total / 2 }
+    // A relay only passes on: what it was called for, or what it called, tells more.
+    let relays = Set(evidence.relays.map(\.pid))
+    let ends = alike.filter { !(evidence.sockets[$0.socket]?.pid.map(relays.contains) ?? false) }
+    return ends.first { $0.role == .served } ?? ends.first ?? alike.first { $0.role == .served } ?? slowest
 }
 
 /// Who waited behind this turn on its own thread. When there are such, they are what the incident is about: their
@@ -85,7 +89,7 @@ private func callFacts(of turn: Turn, _ scene: Scene) -> [CallFact] {
         .sorted { $0.start < $1.start }
         .map { call in
             CallFact(
-                turn: call, container: scene.mirror(of: call.socket)?.container,
+                turn: call, container: (scene.mirror(of: call.socket) ?? scene.behindRelay(call))?.container,
                 verdict: verdict(Case(call, scene, depth: 1)))
         }
 }

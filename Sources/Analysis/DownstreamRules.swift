@@ -10,12 +10,27 @@ extension Rules {
     }
 
     private static func watchedPeer(_ it: Case) -> Finding? {
-        guard let mirror = it.mirror, let answer = it.answer else { return nil }
+        guard let answer = it.answer, let other = it.evidence.sockets[answer.socket] else { return behindRelay(it) }
         let time = it.overlap([answer.start..<max(answer.start, answer.end)], ["waiting-for-peer", "response-read"])
         guard time > 0 else { return nil }
+        var evidence = ["the other end's own turn took \(milliseconds(answer.total))"]
+        var whom = it.whom(other)
+        if let relayed = it.relayed {
+            whom += " through \(relayed.relay.program)"
+            evidence += [relayed.sentence] + (relayed.doubt.map { [$0] } ?? [])
+        }
         return Finding(
-            explained: time, summary: "waited \(it.part(time)) for \(it.name(mirror.container))",
-            evidence: ["the other end's own turn took \(milliseconds(answer.total))"], next: answer)
+            explained: time, summary: "waited \(it.part(time)) for \(whom)", evidence: evidence,
+            certain: it.relayed?.isCertain ?? true, next: answer)
+    }
+
+    /// It is on this host, and no more is known.
+    private static func behindRelay(_ it: Case) -> Finding? {
+        guard let relayed = it.relayed, let doubt = relayed.doubt, relayed.turn == nil else { return nil }
+        let time = it.waterfall["waiting-for-peer"]
+        return Finding(
+            explained: time, summary: "waited \(it.part(time)) for \(relayed.relay.program) at \(it.peer)",
+            evidence: [relayed.sentence, doubt], certain: false)
     }
 
     private static func nestedCalls(_ it: Case) -> Finding? {
@@ -23,7 +38,7 @@ extension Rules {
         let time = it.overlap(
             calls.turns.map { $0.start..<max($0.start, $0.end) }, ["request-read", "application", "response"])
         guard time > 0, let longest = calls.turns.max(by: { $0.total < $1.total }) else { return nil }
-        let other = it.scene.mirror(of: longest.socket).map { it.name($0.container) }
+        let other = it.scene.mirror(of: longest.socket).map(it.whom) ?? behindRelay(longest, it)
         let whom = other ?? it.evidence.sockets[longest.socket]?.remote.description ?? "another service"
         var evidence = [
             "\(calls.turns.count) call\(calls.turns.count == 1 ? "" : "s") in this turn, the longest to \(whom): \(milliseconds(longest.total))"
@@ -32,6 +47,13 @@ extension Rules {
         return Finding(
             explained: time, summary: "waited \(it.part(time)) for \(whom)", evidence: evidence,
             certain: calls.doubt == nil, next: longest)
+    }
+
+    /// Who served a call that went through a relay.
+    private static func behindRelay(_ call: Turn, _ it: Case) -> String? {
+        guard let relayed = it.scene.relays.relayed(call) else { return nil }
+        let server = relayed.turn.map { it.name($0.container) } ?? "\(relayed.relay.target)"
+        return "\(server) through \(relayed.relay.program)"
     }
 
     /// From this turn to its cause: each link is a turn that waited for the next. A call and the turn that served it are one

@@ -207,6 +207,10 @@ public struct Evidence: Sendable {
     public var counters: [CounterReading] = []
     public var softnet: [SoftnetReading] = []
     public var baselines: [Baseline] = []
+    /// Those that ran at some time of the capture.
+    public var relays: [Relay] = []
+    /// IP addresses of the host's own network namespace, 4 or 16 bytes in network order.
+    public var hostAddresses: Set<[UInt8]> = []
     /// Names of the recording kernel's `enum skb_drop_reason`, those that occur.
     public var dropReasons: [UInt32: String] = [:]
     /// Free facts: kernel, flightrec version, boot id, configuration in effect.

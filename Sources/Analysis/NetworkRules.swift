@@ -38,15 +38,15 @@ extension Rules {
         role == .served
             ? ["request-transfer", "request-read", "response", "send-buffer", "peer-window"]
             : [
-                "connect", "request-send", "send-buffer", "peer-window", "request-transit", "network",
-                "waiting-for-peer", "response-transit", "response-read",
+                "connect", "request-send", "send-buffer", "peer-window", "request-transit", "request-relay", "network",
+                "waiting-for-peer", "response-transit", "response-relay", "response-read",
             ]
     }
 
     /// Retransmits of either end within the turn, and the ns they cost it.
     static func losses(_ it: Case) -> (seen: [Retransmit], time: UInt64) {
         var ends: Set<SocketID> = [it.turn.socket]
-        if let mirror = it.mirror { ends.insert(mirror.id) }
+        if let other = it.mirror?.id ?? it.relayed?.turn?.socket { ends.insert(other) }
         let seen = it.evidence.retransmits.filter {
             ends.contains($0.socket) && it.turn.start < $0.at && $0.at <= it.turn.end
         }.sorted { $0.at < $1.at }
@@ -84,7 +84,7 @@ extension Rules {
     /// What was lost is answered a round trip after it was sent again. An answer that takes longer may be the first copy's,
     /// on a path that became slow (a spurious timeout, RFC 5682): how long it took; `nil`: it came in time.
     static func needless(_ it: Case, _ seen: [Retransmit]) -> UInt64? {
-        guard it.turn.role == .called, it.answer == nil, let last = seen.last?.at,
+        guard it.turn.role == .called, it.answer == nil, it.relayed == nil, let last = seen.last?.at,
             let answered = [it.turn.acknowledged, it.turn.receivedFirst].compactMap(\.self).min(), answered > last
         else { return nil }
         return answered - last > 20_000_000 ? answered - last : nil
@@ -138,7 +138,7 @@ extension Rules {
 
     static func peer(_ it: Case) -> Finding? {
         guard it.turn.role == .called else { return slowClient(it) }
-        guard it.answer == nil else { return nil }
+        guard it.answer == nil, it.relayed == nil else { return nil }
         let acknowledging = it.waterfall["network"]
         // So long a peer holds back an acknowledgement, for an answer to carry it (TCP_DELACK_MIN): that is its waiting too.
         let wait = it.waterfall["waiting-for-peer"] + (acknowledging <= 60_000_000 ? acknowledging : 0)

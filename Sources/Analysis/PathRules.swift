@@ -4,15 +4,15 @@ import Events
 extension Rules {
     /// Stages in which packets are under way.
     private static let transits: Set<String> = [
-        "connect", "request-transit", "response-transit", "network", "waiting-for-peer", "response-read",
-        "request-send",
-        "request-transfer", "response", "send-buffer",
+        "connect", "request-transit", "response-transit", "request-relay", "response-relay", "network",
+        "waiting-for-peer", "response-read", "request-send", "request-transfer", "response", "send-buffer",
     ]
 
     /// Whether a packet with these addresses is of the turn's connection: as either end sees it, whatever NAT does between.
     private static func concerns(_ it: Case, _ source: Endpoint?, _ destination: Endpoint?) -> Bool {
         guard let source, let destination else { return false }
-        return [it.evidence.sockets[it.turn.socket], it.mirror].compactMap(\.self).contains { socket in
+        let behind = it.relayed?.turn.flatMap { it.evidence.sockets[$0.socket] }
+        return [it.evidence.sockets[it.turn.socket], it.mirror, behind].compactMap(\.self).contains { socket in
             // A socket that is connecting learns its port with the SYN.
             let isOut = socket.remote == destination && (socket.local == source || socket.local.port == 0)
             let isIn = socket.remote == source && (socket.local == destination || socket.local.port == 0)
@@ -178,6 +178,7 @@ extension Rules {
 
     /// Between the two ends, both on this host, and nothing above says why.
     static func transit(_ it: Case) -> Finding? {
+        if let relayed = it.relayed { return relaying(it, relayed) }
         let time = it.waterfall["request-transit"] + it.waterfall["response-transit"]
         guard time > 0, let mirror = it.mirror else { return nil }
         return Finding(
@@ -188,10 +189,26 @@ extension Rules {
             ])
     }
 
+    /// A relay between the two ends had the request or its answer in hand.
+    private static func relaying(_ it: Case, _ relayed: Relayed) -> Finding? {
+        let request = it.waterfall["request-relay"]
+        let response = it.waterfall["response-relay"]
+        let time = request + response
+        guard time > 0 else { return nil }
+        let said =
+            relayed.turn == nil
+            ? "it has not passed the request on"
+            : "the request was in it for \(milliseconds(request)), the answer for \(milliseconds(response))"
+        return Finding(
+            explained: time,
+            summary: "held by \(relayed.relay.program), between two connections of this host: \(it.part(time))",
+            evidence: [said, relayed.sentence] + (relayed.doubt.map { [$0] } ?? []), certain: relayed.isCertain)
+    }
+
     /// The peer's TCP itself was late to acknowledge: what no application can delay, but by the 200 ms of a delayed ACK
     /// (TCP_DELACK_MAX).
     static func path(_ it: Case) -> Finding? {
-        guard it.turn.role == .called, it.answer == nil, it.mirror == nil else { return nil }
+        guard it.turn.role == .called, it.answer == nil, it.mirror == nil, it.relayed == nil else { return nil }
         // What had to be sent again was not under way all the time, unless it was sent again for nothing.
         let again = losses(it).seen
         guard again.isEmpty || needless(it, again) != nil else { return nil }

@@ -6,6 +6,8 @@ struct Scene {
     /// Turns at the time of the one to explain, in order of `end`: a capture may hold a million others.
     let near: [Turn]
     private let bySequence: [Sequences: [SocketID]]
+    /// Calls through docker-proxy and its like.
+    let relays: RelayLinks
 
     private struct Sequences: Hashable {
         var sent: UInt32
@@ -26,6 +28,13 @@ struct Scene {
             bySequence[Sequences(sent: pair.sent, received: pair.received), default: []].append(socket.id)
         }
         self.bySequence = bySequence
+        let ends = evidence.relays.isEmpty ? [] : Set(evidence.sockets.values.map { [$0.local, $0.remote] })
+        relays = RelayLinks(evidence, near, from: from, to: to ?? .max) { socket in
+            if let pair = socket.sequence, bySequence[Sequences(sent: pair.received, received: pair.sent)] != nil {
+                return true
+            }
+            return ends.contains([socket.remote, socket.local])
+        }
     }
 
     /// The other end of a connection on this host: its sequence numbers at ESTABLISHED are the mirror image (RFC 9293
@@ -61,6 +70,11 @@ struct Scene {
         }.max { ($0.total, $1.start) < ($1.total, $0.start) }
     }
 
+    /// The socket that served a call which went through a relay.
+    func behindRelay(_ call: Turn) -> SocketInfo? {
+        relays.relayed(call)?.turn.flatMap { evidence.sockets[$0.socket] }
+    }
+
     /// The call at the other end of a served turn.
     func question(of turn: Turn) -> Turn? {
         guard turn.role == .served, let mirror = mirror(of: turn.socket) else { return nil }
@@ -85,6 +99,9 @@ extension Scene {
     /// turn read last before it, which is where such a server goes on from; that is an inference, and said to be one.
     func calls(of turn: Turn) -> Calls {
         guard turn.role == .served, let from = turn.readFirst else { return Calls(turns: [], doubt: nil) }
+        if let relayed = relays.relayed(turn) {
+            return Calls(turns: relayed.turn.map { [$0] } ?? [], doubt: relayed.doubt)
+        }
         let to = turn.sentFirst ?? turn.end
         let during = near.filter {
             $0.role == .called && $0.container == turn.container && $0.start >= from && $0.start < to

@@ -7,8 +7,10 @@ struct Case {
     let scene: Scene
     /// The socket at the other end of the same connection, when it is on this host.
     var mirror: SocketInfo?
-    /// The turn in which that end served this call.
+    /// The turn in which that end, or the one behind a relay, served this call.
     var answer: Turn?
+    /// The call went to a relay whose own sockets are not watched.
+    var relayed: Relayed?
     /// Turns between this one and the verdict's: each waited for the next.
     var depth = 0
 
@@ -17,8 +19,9 @@ struct Case {
         self.scene = scene
         self.depth = depth
         mirror = scene.mirror(of: turn.socket)
-        answer = scene.answer(to: turn)
-        waterfall = Waterfall(turn, answer: answer)
+        relayed = turn.role == .called && mirror == nil ? scene.relays.relayed(turn) : nil
+        answer = relayed.map(\.turn) ?? scene.answer(to: turn)
+        waterfall = Waterfall(turn, answer: answer, relayed: relayed)
     }
 
     var evidence: Evidence { scene.evidence }
@@ -33,6 +36,11 @@ struct Case {
 
     /// The address this turn's socket talks to.
     var peer: String { evidence.sockets[turn.socket]?.remote.description ?? "the peer" }
+
+    /// Who is at the other end of `socket`: a container, or a process of the host by its own name.
+    func whom(_ socket: SocketInfo) -> String {
+        socket.container == 0 && !socket.process.isEmpty ? "\(socket.process) on \(name(0))" : name(socket.container)
+    }
 
     /// Each of the stages named, as instants.
     func ranges(_ names: Set<String>) -> [Range<Instant>] {

@@ -11,12 +11,15 @@ public struct Waterfall: Sendable, Equatable {
 
     /// `answer`: the turn in which the other end, on this host too, served this call. One clock for both: what lay between
     /// them separates exactly from the answering.
-    public init(_ turn: Turn, answer: Turn? = nil) {
+    public init(_ turn: Turn, answer: Turn? = nil) { self.init(turn, answer: answer, relayed: nil) }
+
+    /// `relayed`: the call went through a relay; what lay between the ends was the relay's.
+    init(_ turn: Turn, answer: Turn?, relayed: Relayed?) {
         switch turn.role {
         // No byte of the request could be sent yet.
         case _ where turn.flags.contains(.connecting): self.init(turn, [Mark(stage: "connect", end: turn.end)])
         case .served: self.init(turn, Self.served(turn))
-        case .called: self.init(turn, Self.called(turn, answer))
+        case .called: self.init(turn, Self.called(turn, answer, relayed))
         case .unknown: self.init(turn, [])
         }
         takeOutBufferWaits(turn)
@@ -44,7 +47,8 @@ public struct Waterfall: Sendable, Equatable {
         ]
     }
 
-    private static func called(_ turn: Turn, _ answer: Turn?) -> [Mark] {
+    private static func called(_ turn: Turn, _ answer: Turn?, _ relayed: Relayed?) -> [Mark] {
+        let between = relayed == nil ? "transit" : "relay"
         let arrived = answer?.start ?? turn.receivedFirst
         let sent = turn.sentLast.map { last in arrived.map { min($0, last) } ?? last }
         // An answer from this host may come before the send call returns, which then leaves no stamp.
@@ -53,10 +57,14 @@ public struct Waterfall: Sendable, Equatable {
             // An answer is under way when it has been sent: what came earlier was not it.
             let answered = answer.sentFirst.map { min($0, turn.receivedFirst ?? $0) } ?? turn.receivedFirst
             marks += [
-                Mark(stage: "request-transit", end: answer.start),
+                Mark(stage: "request-\(between)", end: answer.start),
                 Mark(stage: "waiting-for-peer", end: answered),
-                Mark(stage: "response-transit", end: turn.receivedFirst),
+                Mark(stage: "response-\(between)", end: turn.receivedFirst),
             ]
+        } else if relayed != nil {
+            // Its TCP is this host's: that it acknowledged says nothing. Undecided, the wait may be its or its target's.
+            let stage = relayed?.isCertain == true ? "request-relay" : "waiting-for-peer"
+            marks.append(Mark(stage: stage, end: turn.receivedFirst))
         } else {
             // The path, both ways, and up to 200 ms of a delayed ACK. One that came with the answer tells nothing apart.
             let acknowledged = turn.acknowledged.flatMap { $0 < turn.receivedFirst ?? turn.end ? $0 : nil }

@@ -40,6 +40,7 @@ enum EvidenceRows {
                 baseline.retransmitsPerSecond.isFinite ? baseline.retransmitsPerSecond : 0,
                 baseline == incident.baseline)
         }
+        try HostRows.insert(evidence, into: db)
         let gaps = try Insert(db, "gap", "from_ns to_ns lost why")
         for gap in evidence.gaps { try gaps.row(gap.from.signed, gap.to.signed, gap.lost.signed, gap.why) }
         let reasons = try Insert(db, "drop_reason", "reason name")

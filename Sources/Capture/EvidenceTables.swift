@@ -47,6 +47,7 @@ enum EvidenceTables {
                     container: try $0.bits(0), role: try $0.number(1), port: try $0.number(2), turns: try $0.bits(3),
                     p50: try $0.bits(4), p99: try $0.bits(5), retransmitsPerSecond: try $0.real(6)))
         }
+        try HostRows.read(into: &evidence, from: db)
         try each(db, "from_ns, to_ns, lost, why", "gap ORDER BY rowid") {
             evidence.gaps.append(
                 Gap(from: try $0.bits(0), to: try $0.bits(1), lost: try $0.bits(2), why: try $0.text(3)))
@@ -66,18 +67,12 @@ enum EvidenceTables {
             evidence.sockets[id] = SocketInfo(
                 id: id, container: try $0.bits(1), leafCgroup: try $0.bits(2), netns: try $0.number(3),
                 role: Role(rawValue: try $0.number(4)) ?? .unknown,
-                local: Endpoint(address: try address($0, 5), port: try $0.number(6)),
-                remote: Endpoint(address: try address($0, 7), port: try $0.number(8)),
+                local: Endpoint(address: try $0.address(5), port: try $0.number(6)),
+                remote: Endpoint(address: try $0.address(7), port: try $0.number(8)),
                 pid: $0.isNull(9) ? nil : try $0.number(9), process: try $0.text(10), seen: try $0.bits(11),
                 established: try $0.optionalBits(12), olderThanRecorder: try $0.int64(13) != 0,
                 sentSequence: $0.isNull(14) ? nil : try $0.number(14), receivedSequence: try $0.number(15))
         }
-    }
-
-    private static func address(_ row: Fields, _ index: Int) throws -> [UInt8] {
-        let bytes = try row.blob(index)
-        guard bytes.count == 4 || bytes.count == 16 else { throw Damage(why: "a socket has no IP address") }
-        return bytes
     }
 
     private static func readLoad(into evidence: inout Evidence, from db: Database) throws {

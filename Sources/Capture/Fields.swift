@@ -60,6 +60,13 @@ struct Fields {
         }
     }
 
+    /// An IP address: 4 or 16 bytes.
+    func address(_ index: Int) throws(Damage) -> [UInt8] {
+        let bytes = try blob(index)
+        guard bytes.count == 4 || bytes.count == 16 else { throw damage(index, "is no IP address") }
+        return bytes
+    }
+
     private func value(_ index: Int) -> DatabaseValue { row[index] }
 
     private func damage(_ index: Int, _ why: String) -> Damage {

@@ -15,6 +15,8 @@ public final class ContainerResolver: Sendable {
     }
     private let state: Mutex<State>
     private let sources: NameSources
+    /// docker-proxy, which comes and goes with containers.
+    public let relays = RelayIndex()
     private let docker: DockerNames
     /// Names kept; the oldest go first.
     private static let remembered = 8192
@@ -34,6 +36,7 @@ public final class ContainerResolver: Sendable {
         _ = DockerEvents(docker) { [self] in
             // Its cgroup may be gone when the first packet is looked at.
             scan()
+            relays.scan()
             started()
         }
     }

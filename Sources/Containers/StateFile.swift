@@ -28,6 +28,16 @@ enum StateFile {
         return nil
     }
 
+    /// The beginning of a file of /proc, which has no size; `nil`: its process is gone, or it can't be read.
+    static func readStream(_ path: String, limit: Int) -> Data? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: limit)
+        let count = Glibc.read(descriptor, &buffer, limit)
+        return count >= 0 ? Data(buffer[..<count]) : nil
+    }
+
     static func decode<T: Decodable>(_ type: T.Type, _ path: String) -> T? {
         // A file half-written or of another version is one that knows nothing.
         read(path).flatMap { try? JSONDecoder().decode(type, from: $0) }

@@ -34,6 +34,7 @@ final class ContainerRules: Sendable {
         self.wake = wake
         queue.async { [self] in
             for (key, _) in resolver.containers() { noteContainer(key) }
+            resolver.relays.scan()
         }
         // By the time its first packet is looked at, a container may be gone.
         resolver.follow { [weak self] in

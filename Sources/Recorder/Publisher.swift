@@ -81,6 +81,10 @@ final class Publisher: Sendable {
         }
         evidence.symbols = KernelSymbols.names(of: Set(evidence.stacks.flatMap(\.frames)))
         for key in finished.containers { evidence.containers[key] = resolver.name(for: key) }
+        // Where no runtime tells of its containers, this is the first look at what they brought along.
+        resolver.relays.scan()
+        evidence.relays = resolver.relays.relays(since: evidence.from)
+        evidence.hostAddresses = resolver.relays.addresses
         let incident = analyze(evidence)
         let size = finished.blocks.reduce(0) { $0 + $1.bytes.count } + Self.overhead
         let plan = try CaptureStore(directory).enforce(retention, incoming: UInt64(size))

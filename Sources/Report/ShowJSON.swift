@@ -71,6 +71,13 @@ private func showObject(_ incident: Incident, _ row: ListRow, _ scope: Scope) ->
     object["softirq"] = softirqObject(evidence)
     object["sockets"] = .array(
         incident.sockets.filter { scope.includes($0.info.container, $0.info.id) }.map { socketObject($0, scope) })
+    object["relays"] = .array(
+        evidence.relays.map {
+            [
+                "program": .name($0.program), "pid": .integer($0.pid), "listen": .string("\($0.listen)"),
+                "target": .string("\($0.target)"),
+            ]
+        })
     object["coverage"] = coverageObject(evidence)
     object["facts"] = .object(evidence.facts.mapValues { .name($0) })
     object["recorder_cost"] = .array(

@@ -88,6 +88,13 @@ struct Fixture {
             Baseline(
                 container: 77, role: 1, port: 6379, turns: 4200, p50: 40_000, p99: 90_000, retransmitsPerSecond: 0.25)
         ]
+        evidence.relays = [
+            Relay(
+                program: "docker-proxy", pid: .max, netns: .max,
+                listen: Endpoint(address: Array(repeating: 0, count: 16), port: 8080),
+                target: Endpoint(address: [172, 17, 0, 2], port: 65535))
+        ]
+        evidence.hostAddresses = [[172, 17, 0, 1], Array(repeating: 0xfe, count: 16)]
         evidence.dropReasons = [2: "NOT_SPECIFIED", 6: "SOCKET_RCVBUFF"]
         evidence.facts = ["kernel": "6.18.0", "flightrec": "1.0"]
         try evidence.collect(blocks)

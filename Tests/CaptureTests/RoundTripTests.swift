@@ -42,6 +42,8 @@ import Testing
         #expect(read.costs == written.costs)
         #expect(read.suppressed == written.suppressed)
         #expect(read.baselines == written.baselines)
+        #expect(read.relays == written.relays)
+        #expect(read.hostAddresses == written.hostAddresses)
         #expect(read.dropReasons == written.dropReasons)
         #expect(read.facts == written.facts)
     }

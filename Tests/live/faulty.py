@@ -15,6 +15,7 @@ import threading
 import time
 
 lock = threading.Lock()
+address = os.environ.get("ADDRESS", "127.0.0.1")
 downstream = int(sys.argv[3]) if sys.argv[1] == "serve" and len(sys.argv) > 3 else 0
 
 
@@ -76,12 +77,15 @@ def serve_one(connection):
 
 
 def ask(port, command, seconds):
-    with socket.create_connection(("127.0.0.1", port)) as s:
+    with socket.create_connection((address, port)) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         replies = s.makefile("r")
         for _ in range(5):  # the thread is known by the time it matters, as in a service that was running
             s.sendall(b"none 0\n")
             replies.readline()
+        if "PAUSE" in os.environ:
+            print("warm", file=sys.stderr, flush=True)
+            time.sleep(float(os.environ["PAUSE"]))
         waited = scheduled()[1]
         begin = time.monotonic()
         s.sendall(f"{command} {seconds * 1000}\n".encode())
@@ -90,7 +94,7 @@ def ask(port, command, seconds):
 
 
 if sys.argv[1] == "serve":
-    with socket.create_server(("127.0.0.1", int(sys.argv[2])), backlog=64) as listener:
+    with socket.create_server((address, int(sys.argv[2])), backlog=64) as listener:
         while True:
             threading.Thread(target=serve_one, args=(listener.accept()[0],), daemon=True).start()
 else:
