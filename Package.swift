@@ -56,7 +56,7 @@ let package = Package(
         .testTarget(name: "EventsTests", dependencies: ["Events", "CFlightrec"]),
         .testTarget(name: "WindowTests", dependencies: ["Window", "Events", "CFlightrec"]),
         .testTarget(name: "TriggerTests", dependencies: ["Trigger", "Analysis", "Events"]),
-.testTarget(name: "RecorderTests", dependencies: ["Recorder", "Analysis", "Events"]),
+        .testTarget(name: "RecorderTests", dependencies: ["Recorder", "Analysis", "Events"]),
         .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis", "Events"]),
         .testTarget(name: "ContextTests", dependencies: ["Context", "Containers", "Analysis", "Events"]),
         .testTarget(
@@ -71,3 +71,17 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The fuzzers need libFuzzer's runtime, which only `swift build --sanitize fuzzer` brings: see Tests/fuzz/run.
+if Context.environment["FLIGHTREC_FUZZ"] != nil {
+    package.targets += [
+        .target(name: "CFuzzer", path: "Tests/fuzz/CFuzzer"),
+        .target(name: "FuzzSupport", dependencies: ["Analysis", "Report", "CFuzzer"], path: "Tests/fuzz/FuzzSupport"),
+        .executableTarget(
+            name: "fuzz-blocks", dependencies: ["FuzzSupport", "Analysis", "Capture", "Window", "Events", "CFuzzer"],
+            path: "Tests/fuzz/Blocks"),
+        .executableTarget(
+            name: "fuzz-captures", dependencies: ["FuzzSupport", "Analysis", "Capture", "CFuzzer"],
+            path: "Tests/fuzz/Captures"),
+    ]
+}

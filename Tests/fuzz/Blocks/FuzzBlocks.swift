@@ -1,0 +1,66 @@
+import Analysis
+import CFuzzer
+import Capture
+import Events
+import FuzzSupport
+import Glibc
+
+@testable import Window
+
+// A block as a hostile capture could hold it: kind, how, count and raw length, then its bytes. The checksum is right, for
+// whoever forges a block forges that too.
+private func one(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
+    let input = UnsafeRawBufferPointer(start: data, count: size)
+    guard size >= 10, let kind = EventKind(rawValue: UInt16(input[0])) else { return -1 }
+    let count = Int(input.loadUnaligned(fromByteOffset: 2, as: UInt32.self))
+    let bytes = Array(input[10...])
+    let columns: Bool = input[1] & 0x80 != 0
+    do {
+        if columns {
+            // Behind LZ4, where mutations of compressed bytes rarely reach.
+            guard count <= BlockCodec.maximumLength / kind.size else { return 0 }
+            let records = try bytes.withUnsafeBytes { bytes in
+                try ColumnCodec.decode(kind, bytes, count: count)
+            }
+            try collect(kind, records, count)
+        } else {
+            let block = Block(
+                kind: kind, container: 1, from: 0, to: .max, count: count, codec: input[1],
+                rawLength: Int(input.loadUnaligned(fromByteOffset: 6, as: UInt32.self)),
+                checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes)
+            try collect(kind, try block.records(), count)
+        }
+    } catch {
+        // Refused in plain words: that is an answer.
+        return 0
+    }
+    return 0
+}
+
+/// What was decoded is whole, survives being encoded again, and can be explained and shown.
+private func collect(_ kind: EventKind, _ records: [UInt8], _ count: Int) throws {
+    precondition(records.count == count * kind.size, "\(records.count) bytes for \(count) records")
+    let block = records.withUnsafeBytes {
+        BlockCodec.encode(kind, container: 1, packedRecords: $0, count: count)
+    }
+    let again = try block.records()
+    precondition(again == records, "encoded and decoded, it is another")
+    var evidence = Evidence(
+        id: "fuzz", clock: ClockPair(monotonic: 0, wall: 0), askedFrom: 0, askedTo: .max, from: 0, to: .max)
+    evidence.facts["threads"] = "followed"
+    try evidence.collect([block])
+    let socket = evidence.turns.first?.socket ?? 0
+    evidence.triggers = [
+        TriggerFact(
+            kind: .latency, at: evidence.turns.first?.end ?? 0, container: 1, socket: socket, observed: 2, threshold: 1,
+            rule: "fuzz")
+    ]
+    present(analyze(evidence), bytes: UInt64(records.count))
+}
+
+@main
+struct FuzzBlocks {
+    static func main() {
+        fuzz(one)
+    }
+}

@@ -1,0 +1,35 @@
+import Analysis
+import CFuzzer
+import Capture
+import Foundation
+import FuzzSupport
+import Glibc
+
+// A whole file that claims to be a capture.
+private let path = "/dev/shm/flightrec-fuzz-\(getpid()).flightrec"
+private let limits = CaptureLimits(events: 100_000, bytes: 64 << 20)
+
+private func one(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
+    let file = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o600)
+    precondition(file >= 0, "no room for the input")
+    precondition(size == 0 || write(file, data, size) == size, "no room for the input")
+    close(file)
+    guard let listed = CaptureStore.inspect(path) else { preconditionFailure("the file is there") }
+    do throws(CaptureError) {
+        let reader = try CaptureReader.open(path)
+        let summary = try reader.summary()
+        precondition(listed.summary == summary, "list and show differ")
+        present(analyze(try reader.evidence(limits: limits)), bytes: UInt64(size))
+    } catch {
+        precondition(!error.description.isEmpty)
+    }
+    return 0
+}
+
+@main
+struct FuzzCaptures {
+    static func main() {
+        atexit { unlink(path) }
+        fuzz(one)
+    }
+}

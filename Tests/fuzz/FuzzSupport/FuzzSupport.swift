@@ -1,0 +1,28 @@
+import Analysis
+import CFuzzer
+import Glibc
+import Report
+
+/// Hands `one` to libFuzzer, which calls it until told to stop; never returns.
+public func fuzz(_ one: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32) -> Never {
+    var count = CommandLine.argc
+    var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
+    exit(LLVMFuzzerRunDriver(&count, &arguments, one))
+}
+
+/// Everything `show` prints of an incident, thrown away: what matters is that it comes to an end, and that no line holds a
+/// control character.
+public func present(_ incident: Incident, bytes: UInt64) {
+    let row = ListRow(summary: incident.summary, bytes: bytes, state: .ok, pinned: false, path: "/fuzz")
+    let style = Style(color: false, width: 80, utf8: true)
+    let options = ShowOptions(events: incident.evidence.eventCount < 1000)
+    func check(_ line: String) {
+        precondition(!line.utf8.contains { $0 < 0x20 || $0 == 0x7f }, "a control character in: \(line)")
+    }
+    renderShow(incident: incident, row: row, options: options, style: style, to: check)
+    do {
+        try showJSON(incident, row: row, options: options) { _ in }
+    } catch {
+        preconditionFailure("no JSON: \(error)")
+    }
+}
