@@ -37,6 +37,7 @@ let package = Package(
         .target(name: "Report", dependencies: ["Events", "Analysis"]),
         // Shims for SQLite's variadic functions.
         .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(name: "Export", dependencies: ["Events", "Analysis", "Capture", "Query", "CSQLite"]),
         .target(name: "Query", dependencies: ["Events", "Analysis", "Capture", "Report", "CSQLite"]),
         .target(
             name: "Recorder",
@@ -49,7 +50,7 @@ let package = Package(
         .executableTarget(
             name: "flightrec",
             dependencies: [
-                "Recorder", "Report", "Query", "Demo", "Kernel", "Capture", "Analysis", "Trigger",
+                "Recorder", "Report", "Query", "Export", "Demo", "Kernel", "Capture", "Analysis", "Trigger",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 

@@ -13,7 +13,11 @@ enum Prune: Sendable {
 
 /// A column of an event table.
 public struct Column<Row>: Sendable {
-    public enum Kind: String, Sendable { case integer = "INTEGER", text = "TEXT" }
+    public enum Kind: Sendable {
+        case integer, text
+        /// 0 or 1; in JSON false or true.
+        case flag
+    }
 
     public let name: String
     public let kind: Kind
@@ -51,6 +55,8 @@ public struct EventTable<Event, Row>: Sendable {
     /// Of its blocks; none: its rows are in the capture's plain tables.
     public let kinds: [EventKind]
     public let events: @Sendable (Evidence) -> [Event]
+    /// What `events` are in order of.
+    public let at: @Sendable (Event) -> Instant
     /// Done only for rows of which a column is asked for.
     public let row: @Sendable (Event) -> Row
     public let columns: [Column<Row>]
@@ -65,10 +71,18 @@ public protocol Table: Sendable {
     var columnFacts: [ColumnFact] { get }
     /// A scan of the blocks that `constraints` leave.
     func scan(_ capture: CaptureEvents, _ constraints: [Constraint]) -> any Scan
-    /// Calls `body` for each event of `evidence`, in order of time, with a way to ask for its columns by index.
-    func forEach(
-        _ evidence: Evidence, _ names: Names, _ body: (_ value: (Int) -> Value) throws -> Void
-    ) rethrows
+    /// Its events of `evidence`, in order of time.
+    func rows(of evidence: Evidence, _ names: Names) -> any Rows
+}
+
+/// Events of one table, to walk through.
+public protocol Rows: AnyObject {
+    /// When the next one happened; `nil` at the end.
+    var next: Instant? { get }
+    /// Makes the next one current. Only while there is one.
+    func advance()
+    /// Of the current one.
+    func value(_ column: Int) -> Value
 }
 
 /// A column without the type of its rows.
@@ -76,15 +90,22 @@ public struct ColumnFact: Sendable {
     public let name: String
     /// INTEGER or TEXT.
     public let type: String
+    /// 0 or 1.
+    public let isFlag: Bool
     public let isHidden: Bool
     public let about: String
     let prune: Prune?
+
+    /// An instant as a number. Its text stands beside it.
+    public var isWallClock: Bool { name.hasSuffix("_wall_ns") }
 }
 
 extension EventTable: Table {
     public var columnFacts: [ColumnFact] {
         columns.map {
-            ColumnFact(name: $0.name, type: $0.kind.rawValue, isHidden: $0.isHidden, about: $0.about, prune: $0.prune)
+            ColumnFact(
+                name: $0.name, type: $0.kind == .text ? "TEXT" : "INTEGER", isFlag: $0.kind == .flag, isHidden: $0.isHidden,
+                about: $0.about, prune: $0.prune)
         }
     }
 
@@ -92,15 +113,33 @@ extension EventTable: Table {
         EventScan(self, capture, constraints)
     }
 
-    public func forEach(
-        _ evidence: Evidence, _ names: Names, _ body: (_ value: (Int) -> Value) throws -> Void
-    ) rethrows {
-        let values = columns.map(\.value)
-        for event in events(evidence) {
-            let row = row(event)
-            try body { values[$0](row, names) }
-        }
+    public func rows(of evidence: Evidence, _ names: Names) -> any Rows { EventRows(self, evidence, names) }
+}
+
+private final class EventRows<Event, Row>: Rows {
+    private let table: EventTable<Event, Row>
+    private let events: [Event]
+    private let names: Names
+    private let values: [@Sendable (Row, Names) -> Value]
+    private var position = 0
+    private var row: Row?
+    private(set) var next: Instant?
+
+    init(_ table: EventTable<Event, Row>, _ evidence: Evidence, _ names: Names) {
+        self.table = table
+        self.names = names
+        events = table.events(evidence)
+        values = table.columns.map(\.value)
+        next = events.first.map(table.at)
     }
+
+    func advance() {
+        row = table.row(events[position])
+        position += 1
+        next = position < events.count ? table.at(events[position]) : nil
+    }
+
+    func value(_ column: Int) -> Value { row.map { values[column]($0, names) } ?? .null }
 }
 
 extension Table {

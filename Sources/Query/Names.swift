@@ -5,13 +5,13 @@ import Report
 /// What the numbers in events stand for, safe to print, and times on the wall clock.
 public final class Names: Sendable {
     /// A socket, in words.
-    struct Socket: Sendable {
-        var role: String
-        var local: String
-        var remote: String
+    package struct Socket: Sendable {
+        package var role: String
+        package var local: String
+        package var remote: String
         /// `nil`: not known.
-        var process: String?
-        var pid: UInt32?
+        package var process: String?
+        package var pid: UInt32?
     }
 
     let frame: Evidence
@@ -39,21 +39,24 @@ public final class Names: Sendable {
         reasons = frame.dropReasons.mapValues { Sanitizer.clean($0) }
     }
 
-    func container(_ key: ContainerKey) -> String {
+    package func container(_ key: ContainerKey) -> String {
         if let name = containers[key], !name.isEmpty { return name }
         return containerLabel(key)
     }
 
-    func socket(_ id: SocketID) -> Socket? { sockets[id] }
+    package func socket(_ id: SocketID) -> Socket? { sockets[id] }
+
+    /// `text` from outside, safe to print.
+    package static func clean(_ text: String) -> String { Sanitizer.clean(text) }
 
     /// Of a process that used a socket; `nil`: not known.
-    func process(_ pid: UInt32) -> String? { processes[pid] }
+    package func process(_ pid: UInt32) -> String? { processes[pid] }
 
-    func dropReason(_ reason: UInt32) -> String { reasons[reason] ?? "reason \(reason)" }
+    package func dropReason(_ reason: UInt32) -> String { reasons[reason] ?? "reason \(reason)" }
 
-    func symbol(_ address: UInt64) -> String { symbols[address] ?? "?" }
+    package func symbol(_ address: UInt64) -> String { symbols[address] ?? "?" }
 
-    func syscall(_ number: UInt32?) -> String? { number.map { frame.syscallName($0) } }
+    package func syscall(_ number: UInt32?) -> String? { number.map { frame.syscallName($0) } }
 
     /// `2026-11-23T16:52:04.188123456Z`; of equal length for all times, so that text compares as time does.
     func time(_ instant: Instant) -> String { WallTime.rfc3339(frame.wall(instant)) }

@@ -128,7 +128,7 @@ public final class Shell {
 
     /// A file's text keeps its lines, but not what may act on a terminal.
     private func safe(_ sql: String) -> String {
-        sql.split(separator: "\n", omittingEmptySubsequences: false).map { Tables.clean(String($0)) }
+        sql.split(separator: "\n", omittingEmptySubsequences: false).map { Names.clean(String($0)) }
             .joined(separator: "\n")
     }
 }

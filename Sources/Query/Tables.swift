@@ -11,7 +11,7 @@ public enum Tables {
 
     static let retransmits = EventTable<Retransmit, Retransmit>(
         name: "retransmits", kind: "retransmit", about: "segments sent again", kinds: [.retransmit],
-        events: { $0.retransmits }, row: { $0 },
+        events: { $0.retransmits }, at: { $0.at }, row: { $0 },
         columns: Column.time("at", "at") { $0.at } + Column.container { $0.container } + Column.socket { $0.socket } + [
             Column("retransmit", .text, "rto, fast, tlp, syn, synack or other") { row, _ in .text(row.kind.name) },
             Column("rto_ms", "the retransmission timer in force, ms") { row, _ in .integer(row.rtoMilliseconds) },
@@ -20,7 +20,7 @@ public enum Tables {
 
     static let states = EventTable<StateChange, StateChange>(
         name: "states", kind: "state", about: "connections established, closed or failed", kinds: [.state],
-        events: { $0.states }, row: { $0 },
+        events: { $0.states }, at: { $0.at }, row: { $0 },
         columns: Column.time("at", "at") { $0.at } + Column.container { $0.container } + Column.socket { $0.socket } + [
             Column("state", .text, "established, closed, connect-failed or other") { row, _ in .text(row.kind.name) },
             Column("duration_ns", "established: of the handshake (called only); closed: time established") { row, _ in
@@ -34,13 +34,13 @@ public enum Tables {
         ])
 
     static let resets = EventTable<Reset, Reset>(
-        name: "resets", kind: "reset", about: "RSTs", kinds: [.reset], events: { $0.resets }, row: { $0 },
+        name: "resets", kind: "reset", about: "RSTs", kinds: [.reset], events: { $0.resets }, at: { $0.at }, row: { $0 },
         columns: Column.time("at", "at") { $0.at } + Column.container { $0.container } + Column.socket { $0.socket } + [
             Column("reset", .text, "sent or received") { row, _ in .text(row.sent ? "sent" : "received") }
         ])
 
     static let drops = EventTable<Drop, Drop>(
-        name: "drops", kind: "drop", about: "packets the kernel dropped", kinds: [.drop], events: { $0.drops },
+        name: "drops", kind: "drop", about: "packets the kernel dropped", kinds: [.drop], events: { $0.drops }, at: { $0.at },
         row: { $0 },
         columns: Column.time("at", "at") { $0.at } + Column.container { $0.container } + [
             Column("reason", .text, "the recording kernel's name for it") { row, names in
@@ -53,9 +53,9 @@ public enum Tables {
 
     static let queued = EventTable<Queued, Queued>(
         name: "queued", kind: "queued", about: "packets that waited in a device's queue", kinds: [.queued],
-        events: { $0.queued }, row: { $0 },
+        events: { $0.queued }, at: { $0.at }, row: { $0 },
         columns: Column.time("at", "at") { $0.at } + [
-            Column("device", .text, "its name, in netns") { row, _ in .text(clean(row.device)) },
+            Column("device", .text, "its name, in netns") { row, _ in .text(Names.clean(row.device)) },
             Column("waited_ns", "in the queue, until at") { row, _ in .integer(row.waited) },
             Column("count", "this one and those that waited as long since the last report") { row, _ in
                 .integer(row.count)
@@ -65,7 +65,7 @@ public enum Tables {
 
     static let softirqs = EventTable<SlowSoftirq, SlowSoftirq>(
         name: "softirqs", kind: "softirq", about: "softirqs that ran long or started late", kinds: [.softirq],
-        events: { $0.slowSoftirqs }, row: { $0 },
+        events: { $0.slowSoftirqs }, at: { $0.at }, row: { $0 },
         columns: Column.time("at", "at") { $0.at } + [
             Column("cpu", "number") { row, _ in .integer(row.cpu) },
             Column("vector", .text, "NET_RX, NET_TX, TIMER, ...") { row, _ in .text(row.vectorName) },

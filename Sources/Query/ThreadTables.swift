@@ -1,13 +1,10 @@
 import Analysis
 import Events
-import Report
 
 extension Tables {
-    static func clean(_ text: String) -> String { Sanitizer.clean(text) }
-
     static let slices = EventTable<Slice, Slice>(
         name: "slices", kind: "slice", about: "stretches in which a thread that handles turns was off the CPU",
-        kinds: [.slice], events: { $0.slices }, row: { $0 },
+        kinds: [.slice], events: { $0.slices }, at: { $0.end }, row: { $0 },
         columns: Column.container { $0.container } + [
             Column("process", .text, "comm of a process that used a socket") { row, names in
                 .text(names.process(row.pid))
@@ -23,15 +20,15 @@ extension Tables {
             },
             Column("blocked_ns", "not able to run") { row, _ in .integer(row.blockedTime) },
             Column("waiting_ns", "able to run, and waiting for a CPU") { row, _ in .integer(row.waitingTime) },
-            Column("throttled", "1: what it waited for was its cgroup's quota") { row, _ in .flag(row.isThrottled) },
+            Column("throttled", .flag, "1: what it waited for was its cgroup's quota") { row, _ in .flag(row.isThrottled) },
             Column("reclaim_ns", "spent freeing memory") { row, _ in .integer(row.why == .reclaim ? row.spent : 0) },
-            Column("burst", "1: many short ones, with running between them") { row, _ in .flag(row.isBurst) },
-            Column("in_flight", "1: still so at its end") { row, _ in .flag(row.isOpen) },
+            Column("burst", .flag, "1: many short ones, with running between them") { row, _ in .flag(row.isBurst) },
+            Column("in_flight", .flag, "1: still so at its end") { row, _ in .flag(row.isOpen) },
         ])
 
     static let stacks = EventTable<KernelStack, KernelStack>(
         name: "stacks", kind: "stack", about: "where in the kernel a thread was blocked", kinds: [.stack],
-        events: { $0.stacks }, row: { $0 },
+        events: { $0.stacks }, at: { $0.at }, row: { $0 },
         columns: Column.time("at", "at") { $0.at } + Column.container { $0.container } + [
             Column("tid", "the thread") { row, _ in .integer(row.tid) },
             Column("slice_start_ns", hidden: true, "start_ns of its slice") { row, _ in .bits(row.start) },
@@ -42,9 +39,9 @@ extension Tables {
 
     static let samples = EventTable<ContainerSample, ContainerSample>(
         name: "samples", kind: "sample", about: "what containers' cgroup files said, look by look", kinds: [],
-        events: { $0.samples }, row: { $0 },
+        events: { $0.samples }, at: { $0.at }, row: { $0 },
         columns: Column.time("at", "at", nil) { $0.at } + Column.container { $0.container } + [
-            Column("frozen", "1: frozen or freezing") { row, _ in row.frozen.map { .flag($0) } ?? .null },
+            Column("frozen", .flag, "1: frozen or freezing") { row, _ in row.frozen.map { .flag($0) } ?? .null },
             Column("throttled_ns", "by the CPU quota, since the cgroup exists") { row, _ in .integer(row.throttled) },
             Column("throttled_periods", "since the cgroup exists") { row, _ in .integer(row.throttledPeriods) },
             Column("memory_bytes", "in use") { row, _ in .integer(row.memory) },
@@ -59,11 +56,11 @@ extension Tables {
 
     static let sockets = EventTable<SocketInfo, SocketInfo>(
         name: "sockets", kind: "socket", about: "the sockets that events name", kinds: [],
-        events: { $0.sockets.values.sorted { $0.id < $1.id } }, row: { $0 },
+        events: { $0.sockets.values.sorted { $0.id < $1.id } }, at: { $0.seen }, row: { $0 },
         columns: Column.container { $0.container } + Column.socket { $0.id }
             + Column.time("seen_at", "seen", nil) { $0.seen }
             + Column.time("established_at", "established", nil) { $0.established } + [
-                Column("older_than_recorder", "1: it was there before the recorder") { row, _ in
+                Column("older_than_recorder", .flag, "1: it was there before the recorder") { row, _ in
                     .flag(row.olderThanRecorder)
                 },
                 Column("netns", "inode of its network namespace") { row, _ in .integer(row.netns) },

@@ -9,23 +9,44 @@ public final class TurnRow {
     init(_ turn: Turn) { self.turn = turn }
 }
 
-/// Stages as `Waterfall` names them, of a turn by itself: what only the other end's turn tells apart
-/// (request-transit, response-transit) is within waiting-for-peer.
-private let stages = [
-    ("connect", "the handshake"),
-    ("request-send", "called: until the request was handed to TCP"),
-    ("network", "called: until the peer's TCP had it, where that is known"),
-    ("waiting-for-peer", "called: until the first byte of the answer arrived"),
-    ("tcp-stack", "from TCP to the wake-up of the reader"),
-    ("receive-queue", "waiting to be read"),
-    ("request-transfer", "served: the rest of the request was under way"),
-    ("request-read", "served: reading it"),
-    ("application", "served: from the last read to the first byte of the answer"),
-    ("response", "served: handing the answer to TCP"),
-    ("response-read", "called: reading the answer"),
-    ("send-buffer", "waiting for room in the own send buffer"),
-    ("peer-window", "waiting for the peer's window"),
-]
+/// A stage as `Waterfall` names it, of a turn by itself: what only the other end's turn tells apart (request-transit,
+/// response-transit) is within waiting-for-peer.
+private struct StageColumn {
+    /// Turns that have it.
+    enum Of { case served, called, both, connecting }
+
+    let name: String
+    let of: Of
+    let about: String
+
+    static let all = [
+        StageColumn(name: "connect", of: .connecting, about: "the handshake"),
+        StageColumn(name: "request-send", of: .called, about: "called: until the request was handed to TCP"),
+        StageColumn(name: "network", of: .called, about: "called: until the peer's TCP had it, where that is known"),
+        StageColumn(name: "waiting-for-peer", of: .called, about: "called: until the answer's first byte arrived"),
+        StageColumn(name: "tcp-stack", of: .both, about: "from TCP to the wake-up of the reader"),
+        StageColumn(name: "receive-queue", of: .both, about: "waiting to be read"),
+        StageColumn(name: "request-transfer", of: .served, about: "served: the rest of the request was under way"),
+        StageColumn(name: "request-read", of: .served, about: "served: reading it"),
+        StageColumn(name: "application", of: .served, about: "served: from the last read to the answer's first byte"),
+        StageColumn(name: "response", of: .served, about: "served: handing the answer to TCP"),
+        StageColumn(name: "response-read", of: .called, about: "called: reading the answer"),
+        StageColumn(name: "send-buffer", of: .both, about: "waiting for room in the own send buffer"),
+        StageColumn(name: "peer-window", of: .both, about: "waiting for the peer's window"),
+    ]
+
+    /// Null: turns of this kind have no such stage.
+    func value(_ row: TurnRow) -> Value {
+        let has =
+            switch of {
+            case .connecting: row.turn.flags.contains(.connecting)
+            case .served: row.turn.role == .served
+            case .called: row.turn.role == .called
+            case .both: true
+            }
+        return has ? .integer(row.waterfall[name]) : .null
+    }
+}
 
 extension Turn.Flags {
     /// In words, apart by spaces; empty for none.
@@ -41,7 +62,7 @@ extension Turn.Flags {
 extension Tables {
     public static let turns = EventTable<Turn, TurnRow>(
         name: "turns", kind: "turn", about: "requests and their responses, one row for each end that was watched",
-        kinds: [.turn, .open], events: { $0.turns }, row: { TurnRow($0) }, columns: turnColumns)
+        kinds: [.turn, .open], events: { $0.turns }, at: { $0.end }, row: { TurnRow($0) }, columns: turnColumns)
 
     private static let turnColumns: [Column<TurnRow>] =
         Column.container { $0.turn.container }
@@ -53,11 +74,11 @@ extension Tables {
         + Column.time("started_at", "start", .start) { $0.turn.start }
         + Column.time("ended_at", "end") { $0.turn.end }
         + [Column("total_ns", "from start to end") { row, _ in .integer(row.turn.total) }]
-        + stages.map { stage, about in
-            Column(stage.replacing("-", with: "_") + "_ns", about) { row, _ in .integer(row.waterfall[stage]) }
+        + StageColumn.all.map { stage in
+            Column(stage.name.replacing("-", with: "_") + "_ns", stage.about) { row, _ in stage.value(row) }
         }
         + [
-            Column("unexplained_ns", "what no stage accounts for; all of them sum to total_ns") { row, _ in
+            Column("unexplained_ns", "what no stage accounts for; it and they sum to total_ns") { row, _ in
                 .integer(row.waterfall.unexplained)
             },
             Column("received_bytes", "bytes") { row, _ in .integer(row.turn.receivedBytes) },
@@ -70,7 +91,7 @@ extension Tables {
                 row.turn.tid == 0 ? .null : .integer(row.turn.tid)
             },
             Column("cpu", "where it ended") { row, _ in .integer(row.turn.cpu) },
-            Column("in_flight", "1: not complete when last seen, at its end") { row, _ in .flag(row.turn.isOpen) },
+            Column("in_flight", .flag, "1: not complete when last seen, at its end") { row, _ in .flag(row.turn.isOpen) },
             Column("flags", .text, "words of: open stream aborted unread sending first connecting unaccepted") { row, _ in
                 .text(row.turn.flags.words)
             },

@@ -23,7 +23,7 @@ struct FlightRec: ParsableCommand {
         subcommands: [
             RecordCommand.self, ListCommand.self, ShowCommand.self, StatusCommand.self, SnapshotCommand.self,
             PinCommand.self, UnpinCommand.self, DeleteCommand.self, VacuumCommand.self, DoctorCommand.self,
-            DemoCommand.self, SQLCommand.self,
+            DemoCommand.self, SQLCommand.self, ExportCommand.self,
             DemoServerCommand.self,
         ],
         defaultSubcommand: ListCommand.self)
