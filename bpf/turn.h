@@ -144,7 +144,7 @@ static __always_inline void fr_first_arrived(struct sock *sk, struct fr_sock *st
 	st->rx_first = now;
 	/* From a socket's backlog it comes in its owner's own time. */
 	if (t && t->entered) {
-		u64 due = t->raised && t->raised < t->entered ? t->raised : t->entered;
+		u64 due = t->due && t->due < t->entered ? t->due : t->entered;
 		st->rx_late = now > due ? (now - due) / 1000 : 0;
 		st->rx_cpu = bpf_get_smp_processor_id();
 	}
