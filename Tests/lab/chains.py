@@ -107,8 +107,8 @@ def with_neighbours(host: Host) -> None:
 
 
 def busy_loop(trial: Trial) -> Truth:
-    """Another client's request keeps the single-threaded `db` busy."""
-    long = trial.ask("db", "cpu", trial.ms + 100, "keep-alive", "neighbour", {"GO": "1"})
+    """Another client's request keeps the single-threaded `db` busy: its handler blocks all others."""
+    long = trial.ask("db", "lock", trial.ms + 100, "keep-alive", "neighbour", {"GO": "1"})
     trial.began(long)
     asking, front = ask(trial, "get", 0)
     trial.began(asking)
@@ -161,7 +161,7 @@ FAULTS = [
     fault("quota", "cpu.throttled", through("cpu", 0.2), chain(options=lambda host: ("--cpus", "0.2")), sizes=(500, 2000), threshold=0.4, busy=False),
     fault("noisy neighbours", "cpu.runqueue", neighbours, with_neighbours, sizes=(800, 2000), busy=False, threshold=0.8),
     fault("memory limit", "memory.reclaim", through("fill"), chain(options=limited_memory), sizes=(40, 48), busy=False, threshold=2),
-    fault("busy event loop", "app.cpu", busy_loop, chain("loop"), sizes=(200, 2000), busy=False, options=FRONTS_ALONE),
+    fault("busy event loop", "app.lock", busy_loop, chain("loop"), sizes=(200, 2000), busy=False, options=FRONTS_ALONE),
     fault("busy Redis", "app.sleep", busy_redis, chain("redis"), busy=False, styles=("keep-alive",), options=FRONTS_ALONE),
     fault("loss to another host", "net.retransmit", lost, far_chain, clean=network.calm, sizes=(120, 150), busy=False),
     fault("slow other host", "peer.slow", through("call:sleep"), far_chain, busy=False),
