@@ -171,10 +171,11 @@ extension Rules {
         let trip = UInt64(it.turn.smoothedRTT) * 1000
         // Most peers hold an ACK back for 40 ms at the longest (TCP_DELACK_MIN).
         guard time > 60_000_000 else { return nil }
+        // What was sent again may have been lost after all, and the peer have been late besides: not certain then.
         return Finding(
             explained: time, summary: "the path to \(it.peer) took \(it.part(time))",
             evidence: [
                 "the peer's TCP acknowledged the request after \(milliseconds(time)); smoothed round trip \(milliseconds(trip))"
-            ], certain: time > delayed)
+            ], certain: again.isEmpty && time > delayed)
     }
 }

@@ -91,6 +91,7 @@ private let at: UInt64 = 10_000 * ms
         #expect(verdict(evidence).cause == "net.retransmit", "an answer within a round trip is in time")
         evidence.turns[0].smoothedRTT = 100
         #expect(verdict(evidence).cause == "net.path", "the path was short before: what was sent first was late")
+        #expect(verdict(evidence).confidence != .high, "… or lost, and the peer late besides")
     }
 
     @Test func aTimerThatRanOutLateStillExplainsItsWait() {
