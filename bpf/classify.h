@@ -60,6 +60,19 @@ __noinline u64 fr_container_of(u64 address)
 	return found;
 }
 
+/* The container a packet's socket is in, of any protocol; 0: none. */
+static __always_inline u64 fr_container_of_sock(struct sock *sk)
+{
+	if (!sk)
+		return 0;
+	/* These are not whole sockets. */
+	u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
+		return 0;
+	struct cgroup *cgroup = fr_sock_cgroup(sk);
+	return cgroup ? fr_container_of((u64)cgroup) : 0;
+}
+
 static __always_inline u32 fr_netns(struct sock *sk)
 {
 	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);

@@ -26,12 +26,7 @@ struct {
 /* Whose packet: its socket's container, or the one in its network namespace; 0: the host's, or forwarded by it. */
 static __always_inline u64 fr_drop_container(struct sock *sk, u32 netns)
 {
-	u64 container = 0;
-	if (sk && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_TIME_WAIT &&
-	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_NEW_SYN_RECV) {
-		struct cgroup *cgroup = fr_sock_cgroup(sk);
-		container = cgroup ? fr_container_of((u64)cgroup) : 0;
-	}
+	u64 container = fr_container_of_sock(sk);
 	if (container || !netns || netns == fr_host_netns)
 		return container;
 	u64 *known = bpf_map_lookup_elem(&container_of_netns, &netns);

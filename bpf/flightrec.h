@@ -158,8 +158,13 @@ struct fr_softirq {
 	struct fr_header h;
 	__fr_u64 run;		/* entry to exit */
 	__fr_u64 deferred;	/* raise to entry */
+	__fr_u64 from;		/* container that sent the first of the packets looked at; 0: the host, another host, or not known */
 	__fr_u32 vector;
-	__fr_u32 pad;
+	__fr_u32 waiting;	/* NET_RX: packets in this CPU's backlog when it ended */
+	__fr_u16 looked_at;	/* of those, the next ones */
+	__fr_u16 alike;		/* … of which so many are `from`'s, or came in on the same device where that is 0 */
+	__fr_u32 ifindex;	/* the first one came in on */
+	__fr_u8 device[16];
 };
 
 /* Why a thread left the CPU. */
@@ -229,7 +234,8 @@ struct fr_softirq_total {
 	__fr_u64 max;		/* ns, longest run since userspace last reset it */
 	__fr_u64 deferred_max;	/* ns, longest raise-to-entry since userspace last reset it */
 	__fr_u64 raised;	/* time of the raise not yet served */
-	__fr_u64 entered;
+	__fr_u64 due;		/* of the one being served */
+	__fr_u64 entered;	/* 0: not running */
 };
 
 /* Per CPU. emitted = delivered + lost, by kind, always. */
@@ -247,11 +253,11 @@ FR_ASSERT(fr_retransmit, 32);
 FR_ASSERT(fr_state, 64);
 FR_ASSERT(fr_reset, 32);
 FR_ASSERT(fr_drop, 88);
-FR_ASSERT(fr_softirq, 48);
+FR_ASSERT(fr_softirq, 80);
 FR_ASSERT(fr_slice, 64);
 FR_ASSERT(fr_queued, 104);
 FR_ASSERT(fr_stack, 136);
-FR_ASSERT(fr_softirq_total, 48);
+FR_ASSERT(fr_softirq_total, 56);
 FR_ASSERT(fr_counters, 264);
 
 #endif

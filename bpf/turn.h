@@ -61,7 +61,8 @@ static __always_inline void fr_fill(struct fr_turn *e, struct sock *sk, struct f
 		   (st->unaccepted ? FR_TURN_UNACCEPTED : 0);
 	e->acked = st->acked;
 	e->tx_tid = st->tx_tid;
-	e->nagle_us = st->nagle / 1000;
+	/* One that is held back still counts too: the turn may be reported while it hangs. */
+	e->nagle_us = (st->nagle + (st->nagle_since && end > st->nagle_since ? end - st->nagle_since : 0)) / 1000;
 	e->rx_late_us = st->rx_late;
 	e->rx_cpu = st->rx_cpu;
 	e->pad = 0;
@@ -144,7 +145,7 @@ static __always_inline void fr_first_arrived(struct sock *sk, struct fr_sock *st
 	st->rx_first = now;
 	/* From a socket's backlog it comes in its owner's own time. */
 	if (t && t->entered) {
-		u64 due = t->raised && t->raised < t->entered ? t->raised : t->entered;
+		u64 due = t->due && t->due < t->entered ? t->due : t->entered;
 		st->rx_late = now > due ? (now - due) / 1000 : 0;
 		st->rx_cpu = bpf_get_smp_processor_id();
 	}

@@ -139,7 +139,9 @@ struct socket {
 	struct sock *sk;
 };
 struct file;
+struct rq;
 struct cfs_rq {
+	struct rq *rq;
 	int throttle_count;
 };
 struct sched_entity {
@@ -164,6 +166,8 @@ struct net_device {
 	possible_net_t nd_net;
 };
 struct sk_buff {
+	struct sk_buff *next;
+	struct sk_buff *prev;
 	struct sock *sk;
 	struct net_device *dev;
 	unsigned int len;
@@ -172,6 +176,14 @@ struct sk_buff {
 	__u16 network_header;
 	unsigned char *head;
 	unsigned char *data;
+};
+struct sk_buff_head {
+	struct sk_buff *next;
+	__u32 qlen;
+};
+struct softnet_data {
+	struct sk_buff_head process_queue;
+	struct sk_buff_head input_pkt_queue;
 };
 struct qdisc_skb_head {
 	__u32 qlen;
@@ -223,7 +235,7 @@ struct bpf_iter__task_file {
 
 #pragma clang attribute pop
 
-enum bpf_func_id { BPF_FUNC_map_lookup_percpu_elem = 195 };
+enum bpf_func_id { BPF_FUNC_loop = 181, BPF_FUNC_map_lookup_percpu_elem = 195 };
 enum skb_drop_reason { SKB_DROP_REASON_NOT_SPECIFIED = 2, SKB_DROP_REASON_QUEUE_PURGE = 3, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 4 };
 
 #endif

@@ -56,9 +56,10 @@ extension Rules {
             silences.append(silence(before: retransmit, since: previous, it.turn))
         }
         // While the other end was at work on the request, nothing was missing; nor while its packets are known to have been
-        // in a queue on this host: there, a timer only ran out.
+        // in a queue on this host, or in the backlog of a busy CPU: there, a timer only ran out.
         let present =
             (it.answer.map { [$0.start..<max($0.start, $0.sentFirst ?? $0.end)] } ?? []) + queueWaits(it).map(\.span)
+            + arrivalRuns(it)
         let lost = silences.flatMap { Intervals.subtract(present, from: $0) }
         return (seen, it.overlap(lost, exposed(it.turn.role).subtracting(["connect"])))
     }
@@ -82,12 +83,14 @@ extension Rules {
     }
 
     /// What was lost is answered a round trip after it was sent again. An answer that takes longer may be the first copy's,
-    /// on a path that became slow (a spurious timeout, RFC 5682): how long it took; `nil`: it came in time.
+    /// on a path that became slow (a spurious timeout, RFC 5682): how long it took; `nil`: it came in time, or what was sent
+    /// behind the lost one had been acknowledged.
     static func needless(_ it: Case, _ seen: [Retransmit]) -> UInt64? {
-        guard it.turn.role == .called, it.answer == nil, it.relayed == nil, let last = seen.last?.at,
-            let answered = [it.turn.acknowledged, it.turn.receivedFirst].compactMap(\.self).min(), answered > last
+        guard it.turn.role == .called, it.answer == nil, it.relayed == nil, let last = seen.last, last.kind != .fast,
+            let answered = [it.turn.acknowledged, it.turn.receivedFirst].compactMap(\.self).min(), answered > last.at
         else { return nil }
-        return answered - last > 20_000_000 ? answered - last : nil
+        let inTime = UInt64(it.turn.smoothedRTT) * 1000 + 20_000_000
+        return answered - last.at > inTime ? answered - last.at : nil
     }
 
     /// The gap a retransmission ended: since the last sign of life, and no longer than its own trigger takes. A segment
@@ -99,12 +102,14 @@ extension Rules {
         let longest: UInt64
         // RFC 8985 §7.2: PTO = 2 × SRTT, and up to 200 ms for the peer's delayed ACK.
         let probe = 2 * roundTrip + 200_000_000
+        // The kernel's timers run out late by up to an eighth of their time (kernel/time/timer.c), and by a jiffy.
+        let timer = UInt64(it.rtoMilliseconds) * 1_125_000 + 10_000_000
         switch it.kind {
         // The timer starts again at a tail loss probe (RFC 8985 §7.3), which may have gone before unseen.
         case .rto where previous == turn.start && it.rtoMilliseconds > 0:
-            longest = UInt64(it.rtoMilliseconds) * 1_000_000 + probe
+            longest = timer + probe
         case .rto, .syn, .synack, .other:
-            longest = it.rtoMilliseconds > 0 ? UInt64(it.rtoMilliseconds) * 1_000_000 : .max
+            longest = it.rtoMilliseconds > 0 ? timer : .max
         case .tlp: longest = probe
         // Told by duplicate ACKs or SACK a round trip after the loss, and a round trip to repair.
         case .fast: longest = turn.smoothedRTT > 0 ? 2 * roundTrip : .max

@@ -56,6 +56,8 @@ extension Rules {
     static func backlog(_ it: Case) -> Finding? {
         let queue = it.waterfall["receive-queue"]
         if it.turn.role == .served, it.turn.flags.contains(.unaccepted), queue > 0 {
+            // A server of one thread accepts when it is done with the request in hand: that is why, and says more.
+            if let busy = busyReader(it), busy.certain, busy.explained >= queue - queue / 4 { return nil }
             return Finding(
                 explained: queue, summary: "waited \(it.part(queue)) in the accept queue",
                 evidence: ["the first byte came before the application had accepted the connection"])
@@ -124,58 +126,6 @@ extension Rules {
             ])
     }
 
-    /// Packet processing ran late, or was busy with others' packets, while this turn's were under way.
-    ///
-    /// Exact where the softirq that brought the first segment says how long it had been due; otherwise the long NET_RX runs
-    /// on that CPU during the transit.
-    static func softirq(_ it: Case) -> Finding? {
-        let runs = it.evidence.slowSoftirqs.compactMap { slow -> (slow: SlowSoftirq, span: Range<Instant>)? in
-            let (length, overflow) = slow.run.addingReportingOverflow(slow.deferred)
-            guard slow.vectorName == "NET_RX", !overflow else { return nil }
-            return (slow, (slow.at > length ? slow.at - length : 0)..<slow.at)
-        }
-        var late: [Range<Instant>] = []
-        for (arrival, at) in [(it.turn.arrival, it.turn.receivedFirst), (it.answer?.arrival, it.answer?.receivedFirst)]
-        {
-            guard let arrival, let at, at > arrival.late else { continue }
-            late.append(at - arrival.late..<at)
-        }
-        let cpus = Set([it.turn.arrival?.cpu, it.answer?.arrival?.cpu].compactMap(\.self))
-        // Which CPU's run held this packet is known from where it arrived; else it is inferred from its time.
-        let near = runs.filter { cpus.isEmpty || cpus.contains($0.slow.cpu) }
-        let between: Set<String> = ["tcp-stack", "request-transit", "response-transit"]
-        let delivering =
-            it.turn.role == .called && it.answer == nil
-            ? near.filter { run in it.turn.receivedFirst.map { run.span.contains($0) } ?? false } : []
-        let exact = it.overlap(late + near.map(\.span), between)
-        let stacks = it.overlap(late + delivering.map(\.span), ["waiting-for-peer", "network"])
-        let time = exact + stacks
-        let worst = near.filter { $0.span.overlaps(it.span) }.max {
-            $0.span.clamped(to: it.span).length < $1.span.clamped(to: it.span).length
-        }
-        let cpu = worst?.slow.cpu ?? it.turn.arrival?.cpu
-        guard time > 0, let cpu else { return nil }
-        var evidence: [String] = []
-        if let worst {
-            evidence.append(
-                "NET_RX ran \(milliseconds(worst.slow.run)) on CPU \(worst.slow.cpu), deferred \(milliseconds(worst.slow.deferred))"
-            )
-        }
-        let involved = near.filter { $0.span.overlaps(it.span) }
-        if involved.count > 1 {
-            let busy = Intervals.union(involved.map { $0.span.clamped(to: it.span) }).reduce(UInt64(0)) {
-                $0 + $1.length
-            }
-            evidence.append("\(involved.count) long NET_RX runs there during the turn, \(milliseconds(busy)) in all")
-        }
-        for range in late where range.length >= 1_000_000 {
-            evidence.append("the softirq that brought a segment had been due for \(milliseconds(range.length))")
-        }
-        return Finding(
-            explained: time, summary: "packet processing late on CPU \(cpu): \(it.part(time))", evidence: evidence,
-            certain: exact >= time / 2)
-    }
-
     /// Between the two ends, both on this host, and nothing above says why.
     static func transit(_ it: Case) -> Finding? {
         if let relayed = it.relayed { return relaying(it, relayed) }
@@ -221,10 +171,11 @@ extension Rules {
         let trip = UInt64(it.turn.smoothedRTT) * 1000
         // Most peers hold an ACK back for 40 ms at the longest (TCP_DELACK_MIN).
         guard time > 60_000_000 else { return nil }
+        // What was sent again may have been lost after all, and the peer have been late besides: not certain then.
         return Finding(
             explained: time, summary: "the path to \(it.peer) took \(it.part(time))",
             evidence: [
                 "the peer's TCP acknowledged the request after \(milliseconds(time)); smoothed round trip \(milliseconds(trip))"
-            ], certain: time > delayed)
+            ], certain: again.isEmpty && time > delayed)
     }
 }

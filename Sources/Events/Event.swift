@@ -261,6 +261,21 @@ public struct SlowSoftirq: Sendable, Equatable {
     public var run: UInt64
     /// ns from raise to entry.
     public var deferred: UInt64
+    /// NET_RX: packets that waited in the CPU's backlog when it ended.
+    public var waiting: UInt32
+    /// What the next of these were, up to 16; `nil`: none waited, or nobody could look.
+    public var backlog: Backlog?
+
+    /// How many of the packets next in a CPU's backlog were the first one's sender's.
+    public struct Backlog: Sendable, Equatable {
+        /// The container that sent them; 0: none of this host that is known.
+        public var from: ContainerKey
+        /// The first came in on it; where `from` is 0, all that are alike did.
+        public var device: String
+        public var alike: Int
+        /// Packets looked at.
+        public var of: Int
+    }
 
     public init(_ raw: fr_softirq) {
         at = raw.h.ts
@@ -268,6 +283,12 @@ public struct SlowSoftirq: Sendable, Equatable {
         vector = raw.vector
         run = raw.run
         deferred = raw.deferred
+        waiting = raw.waiting
+        guard raw.looked_at > 0 else { return }
+        backlog = Backlog(
+            from: raw.from,
+            device: withUnsafeBytes(of: raw.device) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) },
+            alike: Int(raw.alike), of: Int(raw.looked_at))
     }
 
     public var vectorName: String {

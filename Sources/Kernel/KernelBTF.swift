@@ -37,6 +37,21 @@ struct KernelBTF: ~Copyable {
         return max(0, Int(btf_vlen(function)) - 1)
     }
 
+    /// Where a per-CPU variable lies in the kernel's own per-CPU section, bytes; `nil`: BTF does not say.
+    func perCPUOffset(of name: String) -> Int64? {
+        let id = btf__find_by_name_kind(btf, ".data..percpu", FLIGHTREC_BTF_KIND_DATASEC)
+        guard id > 0, let section = btf__type_by_id(btf, UInt32(id)), let variables = btf_var_secinfos(section) else {
+            return nil
+        }
+        for index in 0..<Int(btf_vlen(section)) {
+            guard let variable = btf__type_by_id(btf, variables[index].type),
+                let text = btf__name_by_offset(btf, variable.pointee.name_off), String(cString: text) == name
+            else { continue }
+            return Int64(variables[index].offset)
+        }
+        return nil
+    }
+
     /// Value → name of an enum, `SKB_DROP_REASON_NO_SOCKET` and so on; empty when the kernel lacks it.
     func enumNames(_ name: String, dropping prefix: String) -> [UInt32: String] {
         let id = btf__find_by_name_kind(btf, name, UInt32(BTF_KIND_ENUM))

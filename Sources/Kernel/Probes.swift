@@ -73,6 +73,10 @@ public final class Probes {
         globals.set("fr_filter_ports", !filter.ports.isEmpty)
         globals.set("fr_filter_pids", !filter.pids.isEmpty)
         globals.set("fr_host_netns", hostNetns())
+        let btf = try KernelBTF()
+        if let softnet = btf.perCPUOffset(of: "softnet_data"), let queue = btf.perCPUOffset(of: "runqueues") {
+            globals.set("fr_softnet_from_rq", softnet - queue)
+        }
         try object.load()
         for port in filter.ports { try put(object, "port_rule", key: port, value: UInt8(1)) }
         for pid in filter.pids { try put(object, "pid_rule", key: pid, value: UInt8(1)) }

@@ -80,7 +80,8 @@ final class Publisher: Sendable {
             evidence.sockets[raw.h.socket] = SocketInfo(raw)
         }
         evidence.symbols = KernelSymbols.names(of: Set(evidence.stacks.flatMap(\.frames)))
-        for key in finished.containers { evidence.containers[key] = resolver.name(for: key) }
+        let senders = evidence.slowSoftirqs.compactMap(\.backlog?.from).filter { $0 != 0 }
+        for key in finished.containers.union(senders) { evidence.containers[key] = resolver.name(for: key) }
         // Where no runtime tells of its containers, this is the first look at what they brought along.
         resolver.relays.scan()
         evidence.relays = resolver.relays.relays(since: evidence.from)

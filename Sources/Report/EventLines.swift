@@ -70,7 +70,12 @@ func renderEvents(_ scope: Scope, _ style: Style, to sink: (String) -> Void) {
         streams.append(
             EventStream(evidence.slowSoftirqs, \.at) { index in
                 let one = evidence.slowSoftirqs[index]
-                let text = "\(one.vectorName) ran \(style.duration(one.run)), \(style.duration(one.deferred)) late"
+                var text = "\(one.vectorName) ran \(style.duration(one.run)), \(style.duration(one.deferred)) late"
+                if let backlog = one.backlog {
+                    let whose =
+                        backlog.from == 0 ? "from \(style.name(backlog.device))" : "of \(scope.container(backlog.from))"
+                    text += ", \(one.waiting) packets behind it, \(backlog.alike) of the next \(backlog.of) \(whose)"
+                }
                 return ("softirq", 0, 0, "cpu \(one.cpu) \(text)")
             })
     }

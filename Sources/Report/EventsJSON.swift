@@ -97,7 +97,7 @@ func eventsJSON(_ scope: Scope, to sink: (String) -> Void) throws {
                 let one = evidence.slowSoftirqs[index]
                 return head("softirq", one.at, 0, 0)
                     + ",\"cpu\":\(one.cpu),\"vector\":\"\(one.vectorName)\",\"ns\":\(one.run)"
-                    + ",\"deferred_ns\":\(one.deferred)}"
+                    + ",\"deferred_ns\":\(one.deferred),\"waiting\":\(one.waiting)}"
             })
     }
     merge(streams) { _, text in sink(text) }

@@ -148,6 +148,16 @@ private func baselineObject(_ baseline: Baseline) -> JSONValue {
     ]
 }
 
+/// Whose packets lay in the CPU's backlog; `null` when none did.
+private func backlogObject(_ backlog: SlowSoftirq.Backlog?, _ evidence: Evidence) -> JSONValue {
+    guard let backlog else { return .null }
+    let container = backlog.from == 0 ? nil : evidence.containers[backlog.from]?.name
+    return [
+        "container": container.map(JSONValue.name) ?? .null, "device": .name(backlog.device),
+        "alike": .integer(backlog.alike), "looked_at": .integer(backlog.of),
+    ]
+}
+
 private func softirqObject(_ evidence: Evidence) -> JSONValue {
     [
         "per_cpu": .array(
@@ -163,6 +173,7 @@ private func softirqObject(_ evidence: Evidence) -> JSONValue {
                 [
                     "at": .time(evidence.wall($0.at)), "cpu": .integer($0.cpu), "vector": .string($0.vectorName),
                     "ns": .integer($0.run), "deferred_ns": .integer($0.deferred),
+                    "waiting": .integer($0.waiting), "backlog": backlogObject($0.backlog, evidence),
                 ]
             }),
     ]

@@ -164,6 +164,8 @@ struct ColumnLayout: Sendable {
     private static let softirq = ColumnLayout(
         fields: header + [
             field(\fr_softirq.run, .delta), field(\fr_softirq.deferred, .delta), field(\fr_softirq.vector, .delta),
-            field(\fr_softirq.pad, .delta),
+            field(\fr_softirq.from, .delta), field(\fr_softirq.waiting, .delta),
+            field(\fr_softirq.looked_at, .delta), field(\fr_softirq.alike, .delta),
+            field(\fr_softirq.ifindex, .delta), field(\fr_softirq.device, .bytes),
         ])
 }

@@ -74,6 +74,41 @@ private let at: UInt64 = 10_000 * ms
         #expect(verdict(evidence).cause == "net.retransmit" && verdict(evidence).confidence == .high)
     }
 
+    @Test func whatTheOthersBehindItTellIsLost() {
+        // One of many segments, on a path of 400 ms: told after one round trip, answered after another.
+        var turn = asking
+        turn.acknowledged = at + 790 * ms
+        turn.sentLast = at
+        turn.smoothedRTT = 395_000
+        var evidence = capture([turn])
+        evidence.retransmits = [
+            Retransmit(at: at + 396 * ms, container: 1, socket: 1, kind: .fast, rtoMilliseconds: 600)
+        ]
+        let found = verdict(evidence)
+        #expect(found.cause == "net.retransmit" && found.share > 0.49 && found.share < 0.5)
+        #expect(found.evidence.contains("1 × fast retransmit on the turn's connection"))
+        evidence.retransmits[0].kind = .rto
+        #expect(verdict(evidence).cause == "net.retransmit", "an answer within a round trip is in time")
+        evidence.turns[0].smoothedRTT = 100
+        #expect(verdict(evidence).cause == "net.path", "the path was short before: what was sent first was late")
+        #expect(verdict(evidence).confidence != .high, "… or lost, and the peer late besides")
+    }
+
+    @Test func aTimerThatRanOutLateStillExplainsItsWait() {
+        var turn = asking
+        turn.sentLast = at
+        var evidence = capture([turn])
+        evidence.retransmits = [
+            Retransmit(at: at + 100 * ms, container: 1, socket: 1, kind: .tlp, rtoMilliseconds: 620),
+            Retransmit(at: at + 780 * ms, container: 1, socket: 1, kind: .rto, rtoMilliseconds: 620),
+        ]
+        #expect(verdict(evidence).share == 780.0 / 800)
+        // … but not what went before it could have been set.
+        evidence.retransmits[1] = Retransmit(
+            at: at + 780 * ms, container: 1, socket: 1, kind: .rto, rtoMilliseconds: 200)
+        #expect(verdict(evidence).share < 0.5)
+    }
+
     @Test func aRequestInTwoPiecesWaitedForADelayedAcknowledgement() {
         var turn = asking
         turn.nagle = 600 * ms
@@ -84,6 +119,10 @@ private let at: UInt64 = 10_000 * ms
         var turn = queued
         turn.flags.insert(.unaccepted)
         #expect(verdict(capture([turn])).cause == "host.backlog")
+        // A server of one thread that had another request in hand.
+        let busy = verdict(capture([turn, served(3, 0, 600)]))
+        #expect(busy.cause == "app.busy")
+        #expect(verdict(capture([turn, served(3, 0, 600, tid: 6)])).cause == "host.backlog", "another thread's")
     }
 
     @Test func victimsOfALongCommandAreTheFocusAndTheCommandEndsTheChain() {

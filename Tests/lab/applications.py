@@ -39,7 +39,7 @@ def during(begin, end):
     """Something is done to the container while it handles a short request: what is left of that goes by meanwhile."""
 
     def inject(trial: Trial) -> Truth:
-        asking = trial.ask("api", "sleep", 150, "keep-alive")
+        asking = trial.ask("api", "sleep", 150)
         trial.began(asking)
         sent = time.monotonic()
         time.sleep(0.15)
@@ -142,13 +142,16 @@ def long_command(*words: str):
     return inject
 
 
+def slow_disk_options(host: Host) -> tuple[str, ...]:
+    return "-v", f"{host.slow}:/slow", "--device-write-bps", f"{host.loop}:{SLOW_DISK}"
+
+
 def slow_disk(host: Host) -> None:
-    host.service("api", options=("-v", f"{host.slow}:/slow", "--device-write-bps", f"{host.loop}:{SLOW_DISK}"))
+    host.service("api", options=slow_disk_options(host))
 
 
-def little_memory(host: Host) -> None:
-    host.service("api", options=(
-        "-m", "24m", "-v", f"{host.slow}:/slow", "--device-write-bps", f"{host.loop}:{8 * SLOW_DISK}"))
+def limited_memory(host: Host) -> tuple[str, ...]:
+    """Options of a container with less memory than it needs, and a disk that is slow to take what it must write back."""
     # Under cgroup v1 what reclaim waits for is written by the kernel's own threads, which no container's limit holds back.
     root = pathlib.Path("/sys/fs/cgroup/blkio/blkio.throttle.write_bps_device")
     if root.exists():
@@ -156,6 +159,11 @@ def little_memory(host: Host) -> None:
         device = f"{os.major(number)}:{os.minor(number)}"
         host.undo.append(("sh", "-c", f"echo {device} 0 > {root}"))
         root.write_text(f"{device} {8 * SLOW_DISK}")
+    return "-m", "24m", "-v", f"{host.slow}:/slow", "--device-write-bps", f"{host.loop}:{8 * SLOW_DISK}"
+
+
+def little_memory(host: Host) -> None:
+    host.service("api", options=limited_memory(host))
 
 
 FAULTS = [
@@ -166,15 +174,14 @@ FAULTS = [
     Fault("handler waits for a file lock", "app.blocked", api(), command("flock", injected=False)),
     Fault("fsync on a slow disk", "storage.io", slow_disk, reported("fsync"), sizes=(200, 1500)),
     Fault("container paused", "app.frozen", api(), paused_load(pause, unpause)),
-    Fault("container paused in a request", "app.frozen", api(), during(pause, unpause), styles=("keep-alive",), sizes=(300, 2000),
+    Fault("container paused in a request", "app.frozen", api(), during(pause, unpause), sizes=(300, 2000),
           slack_ms=300),
-    Fault("process stopped", "app.frozen", api(), during(stop, resume), styles=("keep-alive",), sizes=(300, 2000)),
+    Fault("process stopped", "app.frozen", api(), during(stop, resume), sizes=(300, 2000)),
     Fault("CPU quota", "cpu.throttled", api("--cpus", "0.2"), quota, sizes=(500, 2000), threshold=0.4),
-    Fault("noisy neighbours", "cpu.runqueue", with_neighbours, neighbours, sizes=(800, 2000), busy=False, threshold=0.8,
-          styles=("keep-alive",)),
+    Fault("noisy neighbours", "cpu.runqueue", with_neighbours, neighbours, sizes=(800, 2000), busy=False, threshold=0.8),
     Fault("busy with DEBUG SLEEP", "app.busy", redis, long_command("DEBUG", "SLEEP", "{s}"), tail=("app.sleep", "api"), busy=False),
     Fault("busy with a script", "app.busy", redis,
           long_command("EVAL", "local e=redis.call('TIME') local s=e[1]*1e6+e[2]+{s}*1e6 while true do local t=redis.call('TIME') if t[1]*1e6+t[2]>s then return 1 end end", "0"),
           tail=("app.cpu", "api"), busy=False),
-    Fault("memory limit", "memory.reclaim", little_memory, command("fill", injected=False), sizes=(40, 48), busy=False, threshold=2, families=(4,)),
+    Fault("memory limit", "memory.reclaim", little_memory, command("fill", injected=False), sizes=(40, 48), busy=False, threshold=2),
 ]

@@ -12,6 +12,8 @@ from host import Host, run
 from trial import Fault, Trial, Truth
 
 TABLE = "flightrec_lab"
+#: asm-generic/socket.h: more than net.core.wmem_max, for root.
+SO_SNDBUFFORCE = 32
 
 
 def veth(host: Host, name: str) -> str:
@@ -30,7 +32,7 @@ def clean(host: Host) -> None:
 def dropped(trial: Trial) -> Truth:
     """Netfilter drops what goes to the container for a while."""
     protocol = "ip" if trial.family == 4 else "ip6"
-    asking = trial.ask("api", "none", 0, "keep-alive")
+    asking = trial.ask("api", "none", 0)
     trial.began(asking)
     run("nft", f"add table bridge {TABLE}; add chain bridge {TABLE} forward {{ type filter hook forward priority 0; }}; "
         f"add rule bridge {TABLE} forward {protocol} daddr {trial.host.address('api', trial.family)} tcp dport 80 counter drop")
@@ -43,12 +45,14 @@ def dropped(trial: Trial) -> Truth:
 def shaped(trial: Trial) -> Truth:
     """1 Mbit/s to the container, and enough in the queue already to last for the trial's time."""
     device, address = veth(trial.host, "api"), trial.host.address("api", trial.family)
-    asking = trial.ask("api", "none", 0, "keep-alive")
+    asking = trial.ask("api", "none", 0)
     trial.began(asking)
     run("tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", "1mbit", "burst", "1600", "limit", "1000000")
     try:
         family = socket.AF_INET if trial.family == 4 else socket.AF_INET6
         with socket.socket(family, socket.SOCK_DGRAM) as flood:
+            # What waits in the queue counts against it.
+            flood.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 4 << 20)
             # The request follows 100 ms after the client said that it was ready.
             for _ in range(round((trial.ms + 100) * 125 / 1442)):
                 with contextlib.suppress(ConnectionRefusedError):
@@ -71,12 +75,12 @@ def overflow(trial: Trial) -> Truth:
 
 def few_ports(host: Host) -> None:
     host.service("db")
-    host.service("api", downstream=f"{host.address('db')}:80", options=("--sysctl", "net.ipv4.ip_local_port_range=40000 40001"))
+    host.service("api", downstream=host.addresses("db"), options=("--sysctl", "net.ipv4.ip_local_port_range=40000 40001"))
 
 
 def no_port(trial: Trial) -> Truth:
     """Both local ports are taken for a while; the service tries again until one is free."""
-    holder = trial.host.client("api", "hold", trial.host.address("db"), "80", "2", str(trial.ms / 1000 + 0.5))
+    holder = trial.host.client("api", "hold", trial.host.address("db", trial.family), "80", "2", str(trial.ms / 1000 + 0.5))
     trial.began(holder)
     report = trial.asked(trial.ask("api", "port", 0))
     holder.wait()
@@ -103,10 +107,10 @@ def nagle(trial: Trial) -> Truth:
 
 FAULTS = [
     # Quiet: it would hit the neighbour's requests just as well.
-    Fault("dropped on the bridge", "bridge.drop", api(), dropped, container="client", clean=clean, styles=("keep-alive",), sizes=(100, 1000), busy=False),
-    Fault("shaped veth", "host.qdisc", api(), shaped, container="client", styles=("keep-alive",), busy=False),
+    Fault("dropped on the bridge", "bridge.drop", api(), dropped, container="client", clean=clean, sizes=(100, 1000), busy=False),
+    Fault("shaped veth", "host.qdisc", api(), shaped, container="client", busy=False),
     Fault("listen queue full", "host.backlog", api("-e", "BACKLOG=1"), overflow, container="client", sizes=(1000, 1001), busy=False),
-    Fault("no local port", "net.connect", few_ports, no_port, families=(4,), sizes=(300, 1500), busy=False),
+    Fault("no local port", "net.connect", few_ports, no_port, sizes=(300, 1500), busy=False),
     Fault("reader stops", "peer.reader", small_buffer, slow_reader, styles=("keep-alive",), sizes=(300, 2000), busy=False, slack_ms=12),
     # Not plain: the hold itself is missed now and then, and what is left looks like a slow client.
     Fault("Nagle and delayed ACK", "tcp.delayed-ack", api(), nagle, container="api|client", styles=("split",), sizes=(42, 43), busy=False, plain=False),

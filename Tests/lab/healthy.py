@@ -12,8 +12,8 @@ def run(host: Host, flightrec: str, seconds: int) -> bool:
     for name in ("client", "neighbour"):
         host.start(name, "/bin/busybox", "sleep", "86400")
     host.service("db")
-    host.service("api", downstream=f"{host.address('db')}:80")
-    host.service("loop", "loop", downstream=f"{host.address('db')}:80")
+    host.service("api", downstream=host.addresses("db"))
+    host.service("loop", "loop", downstream=host.addresses("db"))
     recorder = Recorder(flightrec, host.scratch / "healthy", host.socket, "auto")
     span = str(seconds)
     api = host.address("api")

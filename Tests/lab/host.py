@@ -30,6 +30,8 @@ class Host:
         self.socket = scratch / "docker.sock"
         self.loop = ""
         self.undo: list[tuple[str, ...]] = []
+        #: What each container was started with.
+        self._running: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
         os.environ["DOCKER_HOST"] = f"unix://{self.socket}"
         self._make_slow_disk()
         self._start_docker()
@@ -99,14 +101,19 @@ class Host:
 
     # Containers
 
-    def start(self, name: str, *command: str, options: tuple[str, ...] = ()) -> None:
+    def start(self, name: str, *command: str, options: tuple[str, ...] = ()) -> bool:
+        """Whether it was not there already, the same."""
+        if self._running.get(name) == (command, options):
+            return False
+        self._running[name] = (command, options)
         run("docker", "rm", "-f", name, check=False)
         run("docker", "run", "-d", "--init", "--name", name, "--network", "lab", *options, "lab:1", *command)
+        return True
 
     def service(self, name: str, kind: str = "threads", downstream: str = "", options: tuple[str, ...] = ()) -> None:
         """A service on port 80, answering when this returns."""
-        self.start(name, "/bin/python3", "/service.py", "serve", kind, "80", *([downstream] if downstream else []), options=options)
-        self.await_port(name, 80)
+        if self.start(name, "/bin/python3", "/service.py", "serve", kind, "80", *([downstream] if downstream else []), options=options):
+            self.await_port(name, 80)
 
     def await_port(self, name: str, port: int) -> None:
         hexadecimal = f":{port:04X} "
@@ -116,6 +123,10 @@ class Host:
                 return
             time.sleep(0.1)
         raise RuntimeError(f"{name} does not listen: " + run("docker", "logs", name, check=False))
+
+    def addresses(self, name: str) -> str:
+        """As a service takes its downstream's."""
+        return f"{self.address(name)},{self.address(name, 6)}"
 
     def address(self, name: str, family: int = 4) -> str:
         network = json.loads(run("docker", "inspect", name))[0]["NetworkSettings"]["Networks"]["lab"]
@@ -133,15 +144,16 @@ class Host:
         return run("docker", "inspect", "-f", "{{.Id}}", name)
 
     def execute(self, name: str, *command: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
-        """A program in a running container; its standard output is a pipe."""
+        """A program in a running container; its standard streams are pipes."""
         variables = [word for key, value in (environment or {}).items() for word in ("-e", f"{key}={value}")]
-        return subprocess.Popen(["docker", "exec", *variables, name, *command], stdout=subprocess.PIPE,
+        return subprocess.Popen(["docker", "exec", "-i", *variables, name, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 
     def client(self, name: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
         return self.execute(name, "/bin/python3", "/service.py", *arguments, environment=environment)
 
     def remove_all(self) -> None:
+        self._running.clear()
         names = run("docker", "ps", "-aq", check=False).split()
         if names:
             run("docker", "rm", "-f", *names, check=False)

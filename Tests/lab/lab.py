@@ -15,12 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 import applications
 import bridge
 import chains
 import healthy
 import network
+import softirq
 from host import Host, processor_times
 from recorder import Recorder
 from trial import Fault, Result, Trial, judge
@@ -28,7 +30,7 @@ from trial import Fault, Result, Trial, judge
 #: Idle part of all CPUs. On a machine with nothing else to do, no fault leaves less than 45 % of two.
 NOT_DISTURBED = 0.35
 
-FAULTS: list[Fault] = applications.FAULTS + chains.FAULTS + bridge.FAULTS + network.FAULTS
+FAULTS: list[Fault] = applications.FAULTS + chains.FAULTS + bridge.FAULTS + softirq.FAULTS + network.FAULTS
 
 
 def conditions(fault: Fault, host: Host, index: int, seed: int) -> Trial:
@@ -36,8 +38,10 @@ def conditions(fault: Fault, host: Host, index: int, seed: int) -> Trial:
     draw = random.Random(f"{seed} {fault.name} {index}")
     low, high = fault.sizes
     ms = int(low * (high / low) ** draw.random())
-    return Trial(host, ms, fault.families[index % len(fault.families)], fault.busy and index % 2 == 1,
-                 fault.styles[index % len(fault.styles)], draw)
+    # Each fault begins elsewhere, so that one trial of all of them has something of everything.
+    turn = index + zlib.crc32(fault.name.encode())
+    return Trial(host, ms, fault.families[turn % len(fault.families)], fault.busy and index % 2 == 1,
+                 fault.styles[turn % len(fault.styles)], fault.variants[turn // 2 % len(fault.variants)], draw)
 
 
 def background(trial: Trial, servers: list[str]) -> list[subprocess.Popen]:
@@ -68,7 +72,7 @@ def attempt_once(fault: Fault, host: Host, index: int, options: argparse.Namespa
     recorder = Recorder(options.flightrec, directory, host.socket, f"{threshold}ms", *fault.options)
     others: list[subprocess.Popen] = []
     try:
-        others = background(trial, ["api"])
+        others = background(trial, [fault.loaded(trial.variant)])
         time.sleep(0.5)
         idle_before, all_before = processor_times()
         truth = fault.inject(trial)
@@ -90,9 +94,9 @@ def attempt_once(fault: Fault, host: Host, index: int, options: argparse.Namespa
         kept = pathlib.Path(options.keep) / f"{fault.name}-{index}"
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(directory, kept, ignore=shutil.ignore_patterns("*.sock"))
-    what = f"{trial.ms} ms, IPv{trial.family}, {'busy' if trial.busy else 'quiet'}, {trial.style}"
+    what = f"{trial.ms} ms, IPv{trial.family}, {'busy' if trial.busy else 'quiet'}, {trial.style} {trial.variant}"
     mark = "wrong" if result.wrong else "right"
-    print(f"{mark}  {fault.name:24} {what:40} {result.got} ({result.confidence})  {result.seconds:.0f} s", flush=True)
+    print(f"{mark}  {fault.name:28} {what:48} {result.got} ({result.confidence})  {result.seconds:.0f} s", flush=True)
     if result.wrong:
         for line in [*result.wrong, result.text]:
             print(f"         {line}", flush=True)
@@ -101,7 +105,7 @@ def attempt_once(fault: Fault, host: Host, index: int, options: argparse.Namespa
 
 def matrix(results: list[Result]) -> None:
     """Rows: what was done. Columns: what was said, with how many of them high, medium and low."""
-    print("\nfault                     is              said (high/medium/low)")
+    print("\nfault                        is              said (high/medium/low)")
     for name in dict.fromkeys(result.fault.name for result in results):
         mine = [result for result in results if result.fault.name == name]
         said = {}
@@ -110,7 +114,7 @@ def matrix(results: list[Result]) -> None:
             counts[result.confidence] += 1
         text = ", ".join(f"{cause} ×{sum(c.values())} ({c['high']}/{c['medium']}/{c['low']})" for cause, c in said.items())
         right = sum(not result.wrong for result in mine)
-        print(f"{name:25} {mine[0].fault.cause:15} {text}   {right} of {len(mine)} right")
+        print(f"{name:28} {mine[0].fault.cause:15} {text}   {right} of {len(mine)} right")
     unexplained = [result.unexplained for result in results]
     apart = [abs(result.disagreement_ms) for result in results if result.disagreement_ms is not None]
     if unexplained:
@@ -137,7 +141,7 @@ def main() -> int:
     chosen = [f for f in FAULTS if not options.fault or any(fnmatch.fnmatch(f.name, p) for p in options.fault)]
     if options.list:
         for fault in chosen:
-            print(f"{fault.name:25} {fault.cause}{'' if fault.plain else '  (not plain)'}")
+            print(f"{fault.name:28} {fault.cause}{'' if fault.plain else '  (not plain)'}")
         return 0
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, lambda *_: sys.exit(143))
@@ -147,7 +151,9 @@ def main() -> int:
     try:
         for fault in chosen:
             try:
-                host.remove_all()
+                # What ran before stays where it is wanted as it is, but for what may have gone wrong in it.
+                if broken or (results and results[-1].wrong):
+                    host.remove_all()
                 for name in ("client", "neighbour"):
                     host.start(name, "/bin/busybox", "sleep", "86400")
                 fault.prepare(host)

@@ -1,17 +1,20 @@
 """A service that is slow in the way each request tells it to, and its clients. Runs inside the lab's containers.
 
-serve threads|loop PORT [DOWNSTREAM]   a thread a connection, or one event loop; DOWNSTREAM is HOST:PORT
+serve threads|loop PORT [DOWNSTREAM]   a thread a connection, or one event loop; DOWNSTREAM is HOST4,HOST6 and port 80
 ask HOST PORT COMMAND MS [STYLE]       prints {"ms": what the client waited, "detail": what the server measured}
-load HOST PORT SECONDS RATE            sequential requests; prints {"max_ms": …, "count": …}
+load HOST PORT SECONDS RATE [COMMAND]  sequential requests; prints {"max_ms": …, "count": …}
+flood HOST                             sends HOST as many UDP packets as each line of its standard input says
 sink HOST PORT KIB PAUSE [BUFFER]      asks for so much and reads it after a pause of PAUSE seconds
 crowd HOST PORT N                      opens N connections, and says how long the last one took
 hold HOST PORT N SECONDS               keeps N connections for a while
 burn SECONDS                           computes
 idle|poll|push|fresh|pipeline|download|chain HOST PORT SECONDS [N]   healthy traffic: see `Healthy`
 
-A request is a line `COMMAND MS`, an answer a line `ok DETAIL`. `call:COMMAND` asks the downstream to do COMMAND.
+A request is a line `COMMAND MS [PADDING]`, an answer a line `ok DETAIL`. `call:COMMAND` asks the downstream to do COMMAND, over
+the same family. What is no command is answered at once.
 STYLE: keep-alive (warm connection), fresh (a connection of its own), pipelined (before another request), split (two writes),
 connect (the connection alone).
+Variables of `ask`: NAGLE (no TCP_NODELAY), PADDING (bytes added to the request), GO (the request waits for a line).
 """
 
 import asyncio
@@ -27,8 +30,11 @@ import threading
 import time
 
 PAYLOAD = b"x" * 65536
+#: Less than the ten segments a new connection may have under way.
+PADDED = 12000
 lock = threading.Lock()
-downstream: tuple[str, int] | None = None
+#: By family.
+downstream: dict[int, tuple[str, int]] = {}
 local = threading.local()
 
 
@@ -114,7 +120,12 @@ def connect_until_it_works(host: str, port: int) -> None:
             time.sleep(0.02)
 
 
-def handle(command: str, amount: float) -> str:
+def family_of(peer: tuple) -> int:
+    """4 or 6; an IPv4 client of a socket for both has a mapped address."""
+    return 6 if ":" in peer[0] and not peer[0].startswith("::ffff:") else 4
+
+
+def handle(command: str, amount: float, family: int) -> str:
     if command == "sleep":
         time.sleep(amount)
     elif command == "cpu":
@@ -132,21 +143,25 @@ def handle(command: str, amount: float) -> str:
     elif command == "fill":
         fill_memory(amount * 1000)
     elif command == "port":
-        assert downstream
-        connect_until_it_works(*downstream)
+        connect_until_it_works(*downstream[family])
     elif command.startswith("call:"):
-        return call(command.removeprefix("call:"), amount)
+        return call(command.removeprefix("call:"), amount, family)
     return "-"
 
 
-def call(command: str, amount: float) -> str:
+def question(command: str, amount: float) -> bytes:
+    """To the downstream. One that is large needs many segments."""
+    padding = "x" * PADDED if command == "padded" else ""
+    return f"{command} {amount * 1000} {padding}\n".encode()
+
+
+def call(command: str, amount: float, family: int) -> str:
     """On the thread's own connection to the downstream, which it keeps."""
-    assert downstream
     if not hasattr(local, "connection"):
-        local.connection = connect(*downstream)
+        local.connection = connect(*downstream[family])
         local.replies = local.connection.makefile("r")
-    local.connection.sendall(f"{command} {amount * 1000}\n".encode())
-    return local.replies.readline().split()[1]
+    local.connection.sendall(question(command, amount))
+    return local.replies.readline().split()[-1]
 
 
 def answer(command: str, detail: str, amount: float) -> bytes:
@@ -158,12 +173,13 @@ def answer(command: str, detail: str, amount: float) -> bytes:
 def serve_connection(connection: socket.socket) -> None:
     with connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        family = family_of(connection.getpeername())
         for line in connection.makefile("r"):
-            command, amount = line.split()
+            command, amount = line.split()[:2]
             seconds = float(amount) / 1000
             if command == "close":
                 return
-            connection.sendall(answer(command, handle(command, seconds), seconds))
+            connection.sendall(answer(command, handle(command, seconds, family), seconds))
 
 
 def serve_threads(port: int, backlog: int) -> None:
@@ -180,18 +196,19 @@ def serve_threads(port: int, backlog: int) -> None:
 async def serve_loop(port: int) -> None:
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         calling = None
+        family = family_of(writer.get_extra_info("peername"))
         while line := await reader.readline():
-            command, amount = line.decode().split()
+            command, amount = line.decode().split()[:2]
+            seconds = float(amount) / 1000
             detail = "-"
             if command.startswith("call:"):
-                assert downstream
-                calling = calling or await asyncio.open_connection(*downstream)
-                calling[1].write(f"{command.removeprefix('call:')} {amount}\n".encode())
-                detail = (await calling[0].readline()).decode().split()[1]
+                calling = calling or await asyncio.open_connection(*downstream[family])
+                calling[1].write(question(command.removeprefix("call:"), seconds))
+                detail = (await calling[0].readline()).decode().split()[-1]
             elif command == "sleep":
-                await asyncio.sleep(float(amount) / 1000)
+                await asyncio.sleep(seconds)
             else:
-                detail = handle(command, float(amount) / 1000)
+                detail = handle(command, seconds, family)
             writer.write(f"ok {detail}\n".encode())
         writer.close()
 
@@ -211,13 +228,18 @@ def ask(host: str, port: int, command: str, ms: str, style: str) -> None:
         replies = connection.makefile("r")
         if style != "fresh":
             # The service and its threads are known by the time it matters, as where it was running.
-            for warm in ["none", "none", "call:none" if command.startswith("call:") else "none"]:
+            # Down to the last of them: where that is Redis, to it too.
+            calls = command.rpartition(":")[0]
+            for warm in ["none", "none", f"{calls}:get" if calls else "none"]:
                 connection.sendall(f"{warm} 0\n".encode())
                 replies.readline()
         print("ready", file=sys.stderr, flush=True)
-        time.sleep(0.1)
+        if os.environ.get("GO"):
+            sys.stdin.readline()
+        else:
+            time.sleep(0.1)
+        line = f"{command} {ms} {'x' * int(os.environ.get('PADDING', '0'))}\n".encode()
         begin = time.monotonic()
-        line = f"{command} {ms}\n".encode()
         if style == "split":
             # Two small writes: without TCP_NODELAY the second waits for the first one's acknowledgement.
             connection.sendall(line[:3])
@@ -231,13 +253,13 @@ def ask(host: str, port: int, command: str, ms: str, style: str) -> None:
         print(json.dumps({"ms": waited, "detail": (reply.split() + ["-"])[1] if len(reply) < 100 else "-"}))
 
 
-def load(host: str, port: int, seconds: float, rate: float) -> None:
+def load(host: str, port: int, seconds: float, rate: float, command: str) -> None:
     longest, count, end = 0.0, 0, time.monotonic() + seconds
     with connect(host, port) as connection:
         replies = connection.makefile("r")
         while time.monotonic() < end:
             begin = time.monotonic()
-            connection.sendall(b"none 0\n")
+            connection.sendall(f"{command} 0\n".encode())
             replies.readline()
             longest = max(longest, time.monotonic() - begin)
             count += 1
@@ -280,6 +302,16 @@ def keep(host: str, port: int, count: int, seconds: float) -> None:
     time.sleep(seconds)
     for connection in held:
         leave(connection)
+
+
+def flood(host: str) -> None:
+    """To the discard port, where nobody listens. What is under way counts against its socket's buffer: hence many of them."""
+    sockets = [socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) for _ in range(100)]
+    print("ready", file=sys.stderr, flush=True)
+    for line in sys.stdin:
+        for number in range(int(line)):
+            sockets[number % len(sockets)].sendto(b"x" * 64, (host, 9))
+        print("ready", file=sys.stderr, flush=True)
 
 
 class Healthy:
@@ -367,8 +399,7 @@ def main(arguments: list[str]) -> None:
     mode, *rest = arguments
     if mode == "serve":
         if len(rest) > 2:
-            host, _, port = rest[2].rpartition(":")
-            downstream = (host, int(port))
+            downstream = {family_of((host, 80)): (host, 80) for host in rest[2].split(",")}
         if rest[0] == "threads":
             serve_threads(int(rest[1]), int(os.environ.get("BACKLOG", "128")))
         else:
@@ -376,7 +407,9 @@ def main(arguments: list[str]) -> None:
     elif mode == "ask":
         ask(rest[0], int(rest[1]), rest[2], rest[3], rest[4] if len(rest) > 4 else "keep-alive")
     elif mode == "load":
-        load(rest[0], int(rest[1]), float(rest[2]), float(rest[3]))
+        load(rest[0], int(rest[1]), float(rest[2]), float(rest[3]), rest[4] if len(rest) > 4 else "none")
+    elif mode == "flood":
+        flood(rest[0])
     elif mode == "sink":
         sink(rest[0], int(rest[1]), rest[2], float(rest[3]), int(rest[4]) if len(rest) > 4 else 0)
     elif mode == "crowd":

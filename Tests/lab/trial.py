@@ -18,6 +18,8 @@ class Truth:
     client_ms: float | None
     #: What the fault cost it, ms; None where only the client's wait is known.
     injected_ms: float | None = None
+    #: The container the verdict must be about, where the trial's variant decides.
+    container: str = ""
 
 
 @dataclasses.dataclass
@@ -29,6 +31,8 @@ class Trial:
     family: int
     busy: bool
     style: str
+    #: One of the fault's own.
+    variant: str
     random: random.Random
 
     def ask(self, server: str, command: str, ms: float | None = None, style: str | None = None,
@@ -45,9 +49,17 @@ class Trial:
         return json.loads(out)
 
     def began(self, process: subprocess.Popen) -> None:
-        """Returns when the client has its connection and sends the request that matters."""
+        """Returns when the client has its connection and sends the request that matters in 100 ms, or when it is told to."""
         assert process.stderr
-        process.stderr.readline()
+        line = process.stderr.readline()
+        if not line.startswith("ready"):
+            raise RuntimeError("the client: " + line + process.stderr.read())
+
+    def go(self, process: subprocess.Popen, line: str = "") -> None:
+        """Tells it to."""
+        assert process.stdin
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
 
 
 @dataclasses.dataclass
@@ -62,12 +74,18 @@ class Fault:
     container: str = "api"
     #: Cause and container at the end of the chain.
     tail: tuple[str, str] | None = None
+    #: Words that must be in the verdict's summary or evidence.
+    says: str = ""
     #: One that admits no excuse. The others must never be wrong with high confidence.
     plain: bool = True
     styles: tuple[str, ...] = ("keep-alive", "fresh", "pipelined")
     families: tuple[int, ...] = (4, 6)
     sizes: tuple[int, int] = (100, 2000)
     busy: bool = True
+    #: Ways to do it, by turns; each fault begins with another one.
+    variants: tuple[str, ...] = ("",)
+    #: The service others load meanwhile, of a variant.
+    loaded: Callable[[str], str] = lambda variant: "api"
     #: Threshold as a part of the size.
     threshold: float = 0.6
     #: Undoes what a trial may have left.
@@ -99,8 +117,9 @@ def judge(fault: Fault, truth: Truth, incidents: list[dict], show: dict | None, 
     if len(incidents) != 1:
         wrong.append(f"{len(incidents)} incidents: " + "; ".join(
             f"{row['container']['name']} {row['peak_ns'] / 1e6:.0f} ms {row['verdict']['cause']}" for row in incidents))
-    if show["container"]["name"] not in fault.container.split("|"):
-        wrong.append(f"container {show['container']['name']}, not {fault.container}")
+    container = truth.container or fault.container
+    if show["container"]["name"] not in container.split("|"):
+        wrong.append(f"container {show['container']['name']}, not {container}")
     if verdict["cause"] not in fault.cause.split("|"):
         wrong.append(f"cause {verdict['cause']}, not {fault.cause}")
     total = turn["total_ns"] / 1e6
@@ -118,5 +137,7 @@ def judge(fault: Fault, truth: Truth, incidents: list[dict], show: dict | None, 
         if (last["cause"], last["container"]) != fault.tail:
             wrong.append(f"the chain ends with {last['cause']} of {last['container']}, not {fault.tail[0]} of {fault.tail[1]}")
     text = f"{verdict['summary']} | " + " | ".join(verdict["evidence"])
+    if fault.says not in text:
+        wrong.append(f"does not say: {fault.says}")
     return Result(fault, verdict["cause"], verdict["confidence"], wrong, turn["unexplained_ns"] / max(1, turn["total_ns"]),
                   disagreement, text, time.monotonic() - began)

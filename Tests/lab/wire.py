@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 from host import Host, run
 
-FAR, HERE = "10.77.0.2", "10.77.0.1"
+#: By family.
+FAR, HERE = {4: "10.77.0.2", 6: "fd77::2"}, {4: "10.77.0.1", 6: "fd77::1"}
 NAMESPACE, NEAR_TAP, FAR_TAP = "fr-lab-far", "fr-lab-near", "fr-lab-tap"
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
 
@@ -38,9 +39,13 @@ class Wire:
         host.undo.append(("ip", "netns", "del", NAMESPACE))
         self._near, self._far = _tap(NEAR_TAP), _tap(FAR_TAP)
         run("ip", "link", "set", FAR_TAP, "netns", NAMESPACE)
-        run("ip", "addr", "add", f"{HERE}/24", "dev", NEAR_TAP)
-        run("ip", "link", "set", NEAR_TAP, "up")
-        for command in (("addr", "add", f"{FAR}/24", "dev", FAR_TAP), ("link", "set", FAR_TAP, "up"), ("link", "set", "lo", "up")):
+        # Without duplicate address detection, which takes a second.
+        for command in (("link", "set", NEAR_TAP, "up"), ("addr", "add", f"{HERE[4]}/24", "dev", NEAR_TAP),
+                        ("addr", "add", f"{HERE[6]}/64", "dev", NEAR_TAP, "nodad")):
+            run("ip", *command)
+        # Containers' IPv6 addresses are not translated.
+        for command in (("link", "set", "lo", "up"), ("link", "set", FAR_TAP, "up"), ("addr", "add", f"{FAR[4]}/24", "dev", FAR_TAP),
+                        ("addr", "add", f"{FAR[6]}/64", "dev", FAR_TAP, "nodad"), ("-6", "route", "add", "fd30::/64", "via", HERE[6])):
             run("ip", "-n", NAMESPACE, *command)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._carry, daemon=True)
@@ -82,6 +87,24 @@ class Wire:
                 _, _, target, frame = heapq.heappop(under_way)
                 os.write(target, frame)
 
+    def lose_first_data(self, count: int, number: int = 1) -> None:
+        """From now on, of what goes away with data, the segment of this number and those after it, so many of them."""
+        seen = 0
+
+        def lose(frame: bytes, outward: bool) -> bool:
+            nonlocal seen
+            if not outward or tcp_payload(frame) <= 0:
+                return False
+            seen += 1
+            return number <= seen < number + count
+
+        self.lose = lose
+
+    def lost_all(self, count: int) -> None:
+        """The lab is wrong when it did not lose what it should have."""
+        if self.lost != count:
+            raise RuntimeError(f"the wire lost {self.lost} segments, not {count}")
+
     def calm(self) -> None:
         self.delay, self.lost = 0.0, 0
         self.lose = lambda frame, outward: False
@@ -96,14 +119,25 @@ class Wire:
         self._cgroup.rmdir()
 
 
+def _tcp(frame: bytes) -> tuple[int, int] | None:
+    """Where the TCP header of a frame begins, and how many bytes of data follow it; None: not TCP over IP."""
+    if frame[12:14] == b"\x08\x00" and frame[23] == 6:
+        at = 14 + (frame[14] & 15) * 4
+        end = 14 + struct.unpack("!H", frame[16:18])[0]
+    elif frame[12:14] == b"\x86\xdd" and frame[20] == 6:
+        at = 14 + 40
+        end = at + struct.unpack("!H", frame[18:20])[0]
+    else:
+        return None
+    return at, end - at - (frame[at + 12] >> 4) * 4
+
+
 def tcp_payload(frame: bytes) -> int:
-    """Bytes of TCP data in an IPv4 frame; -1: not TCP."""
-    if frame[12:14] != b"\x08\x00" or frame[23] != 6:
-        return -1
-    header = (frame[14] & 15) * 4
-    total = struct.unpack("!H", frame[16:18])[0]
-    return total - header - (frame[14 + header + 12] >> 4) * 4
+    """Bytes of TCP data in a frame; -1: not TCP."""
+    found = _tcp(frame)
+    return found[1] if found else -1
 
 
 def is_syn(frame: bytes) -> bool:
-    return tcp_payload(frame) >= 0 and frame[14 + (frame[14] & 15) * 4 + 13] & 0x12 == 0x02
+    found = _tcp(frame)
+    return found is not None and frame[found[0] + 13] & 0x12 == 0x02
