@@ -221,6 +221,27 @@ CREATE TABLE host_address (
     address BLOB NOT NULL PRIMARY KEY -- 4 or 16 bytes, network order
 ) STRICT, WITHOUT ROWID;
 
+-- How the host's physical interfaces gather packets before they interrupt (ethtool --coalesce), where their driver says.
+-- NULL: it has no such setting.
+CREATE TABLE coalescing (
+    interface    TEXT NOT NULL PRIMARY KEY,
+    rx_us        INTEGER, -- rx-usecs: after a packet came
+    rx_frames    INTEGER, -- rx-frames: packets that bring the interrupt earlier; 0: the time alone counts
+    rx_us_high   INTEGER, -- rx-usecs-high: under high load, where the driver adapts
+    rx_adaptive  INTEGER, -- 1: the driver changes them with the load
+    tx_us        INTEGER,
+    tx_frames    INTEGER,
+    tx_adaptive  INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- What a physical interface had received at one look, since it is there.
+CREATE TABLE interface (
+    at_ns      INTEGER NOT NULL,
+    name       TEXT    NOT NULL,
+    interrupts INTEGER NOT NULL, -- but those for sending alone, on all CPUs
+    packets    INTEGER NOT NULL
+) STRICT;
+
 -- Intervals in which events are known to be missing.
 CREATE TABLE gap (
     from_ns INTEGER NOT NULL,

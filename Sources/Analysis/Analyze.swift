@@ -10,7 +10,7 @@ public func analyze(_ evidence: Evidence) -> Incident {
     let worst = worstTurn(slow, evidence) ?? (evidence.triggers.isEmpty ? nil : turns.max { $0.total < $1.total })
     let scene = Scene(settledEvidence, around: worst)
     let focus = worst.map { victim(of: $0, slow, scene) ?? $0 }
-    let waterfall = focus.map { Case($0, scene).waterfall }
+    let explained = focus.map { Case($0, scene) }
     let lost = evidence.gaps.reduce(0) { saturating($0, $1.lost) }
     let container = focus?.container ?? evidence.triggers.first?.container ?? 0
     let name =
@@ -21,11 +21,11 @@ public func analyze(_ evidence: Evidence) -> Incident {
         id: evidence.id, startedAt: evidence.wall(focus?.start ?? evidence.triggers.first?.at ?? evidence.from),
         endedAt: evidence.wall(slow.map(\.end).max() ?? focus?.end ?? evidence.to), container: name,
         peak: focus?.total ?? 0, threshold: threshold, slowTurns: slow.count, trigger: kinds.first ?? .manual,
-        verdict: focus.map { verdict(Case($0, scene)) } ?? noTurn, events: evidence.eventCount, lost: lost)
+        verdict: explained.map(verdict) ?? noTurn, events: evidence.eventCount, lost: lost)
     return Incident(
-        summary: summary, turn: focus, stages: waterfall?.stages ?? [], unexplained: waterfall?.unexplained ?? 0,
-        calls: focus.map { callFacts(of: $0, scene) } ?? [],
-        threads: focus.map { threadStages(of: Case($0, scene)) } ?? [], slow: slow,
+        summary: summary, turn: focus, stages: explained?.waterfall.stages ?? [],
+        unexplained: explained?.waterfall.unexplained ?? 0, calls: focus.map { callFacts(of: $0, scene) } ?? [],
+        threads: explained.map(threadStages) ?? [], holding: explained.map(Rules.holding) ?? [], slow: slow,
         baseline: focus.flatMap { baseline(of: $0, evidence) }, sockets: socketRows(evidence, turns),
         evidence: evidence)
 }
@@ -105,11 +105,12 @@ private func verdict(_ it: Case) -> Verdict {
         return Verdict(
             layer: "unknown", cause: "unknown",
             summary: "no stage explains \(milliseconds(it.total)): not enough evidence",
-            share: 0, confidence: .low, evidence: rulings.flatMap(\.finding.evidence),
+            share: 0, confidence: .low, evidence: rulings.flatMap(\.finding.evidence) + Rules.coalescing(it),
             chain: [Rules.link(it, nil)])
     }
     let share = min(1, Double(best.finding.explained) / Double(it.total))
     var notes = best.finding.evidence
+    if ["network", "peer"].contains(best.rule.layer) { notes += Rules.coalescing(it) }
     let missing = evidence.gaps.filter { $0.from <= focus.end && $0.to >= focus.start }
     if !missing.isEmpty {
         let lost = missing.reduce(0) { saturating($0, $1.lost) }

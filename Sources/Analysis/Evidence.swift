@@ -211,6 +211,10 @@ public struct Evidence: Sendable {
     public var relays: [Relay] = []
     /// IP addresses of the host's own network namespace, 4 or 16 bytes in network order.
     public var hostAddresses: Set<[UInt8]> = []
+    /// Settings of the host's physical interfaces that have them.
+    public var coalescing: [Coalescing] = []
+    /// What those interfaces received; in order of `at` for each.
+    public var interfaces: [InterfaceReading] = []
     /// Names of the recording kernel's `enum skb_drop_reason`, those that occur.
     public var dropReasons: [UInt32: String] = [:]
     /// Free facts: kernel, flightrec version, boot id, configuration in effect.

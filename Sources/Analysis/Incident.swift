@@ -153,6 +153,8 @@ public struct Incident: Sendable {
     public var calls: [CallFact]
     /// What its thread did, stage by stage.
     public var threads: [ThreadStage]
+    /// Interfaces that may have held back packets it waited for.
+    public var holding: [Holding]
     /// Turns over the threshold, slowest first.
     public var slow: [Turn]
     public var baseline: Baseline?
@@ -162,7 +164,7 @@ public struct Incident: Sendable {
 
     public init(
         summary: IncidentSummary, turn: Turn?, stages: [Stage], unexplained: UInt64, calls: [CallFact] = [],
-        threads: [ThreadStage] = [], slow: [Turn],
+        threads: [ThreadStage] = [], holding: [Holding] = [], slow: [Turn],
         baseline: Baseline?, sockets: [SocketRow], evidence: Evidence
     ) {
         self.summary = summary
@@ -171,6 +173,7 @@ public struct Incident: Sendable {
         self.unexplained = unexplained
         self.calls = calls
         self.threads = threads
+        self.holding = holding
         self.slow = slow
         self.baseline = baseline
         self.sockets = sockets

@@ -34,6 +34,14 @@ struct Case {
         evidence.containers[key]?.name ?? "container \(String(key, radix: 16))"
     }
 
+    /// It talks to another host, as far as is known: a container that is not watched looks like one.
+    var isRemote: Bool {
+        guard mirror == nil, relayed == nil, let remote = evidence.sockets[turn.socket]?.remote.unmapped else {
+            return false
+        }
+        return !remote.isLoopback && !evidence.hostAddresses.contains(remote.address)
+    }
+
     /// The address this turn's socket talks to.
     var peer: String { evidence.sockets[turn.socket]?.remote.description ?? "the peer" }
 

@@ -1,10 +1,22 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
 
 int flightrec_unshare(int flags) { return unshare(flags); }
 int flightrec_setns(int fd, int type) { return setns(fd, type); }
 int flightrec_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
+int flightrec_coalesce(int fd, const char *name, struct ethtool_coalesce *into)
+{
+	struct ifreq request = {};
+	*into = (struct ethtool_coalesce){.cmd = ETHTOOL_GCOALESCE};
+	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+	request.ifr_data = (void *)into;
+	return ioctl(fd, SIOCETHTOOL, &request);
+}
 int flightrec_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL); }

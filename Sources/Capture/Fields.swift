@@ -31,6 +31,10 @@ struct Fields {
         return number
     }
 
+    func optionalNumber<T: FixedWidthInteger>(_ index: Int, as type: T.Type = T.self) throws(Damage) -> T? {
+        isNull(index) ? nil : try number(index)
+    }
+
     /// A number of things: never negative.
     func count(_ index: Int) throws(Damage) -> Int {
         let number: Int = try number(index)

@@ -8,6 +8,7 @@ public struct ContextHistory: Sendable {
     static let mostSamples = 16384
     static let mostCounters = 65536
     static let mostSoftnet = 65536
+    static let mostInterface = 16384
 
     private struct Series: Hashable {
         var container: ContainerKey
@@ -17,6 +18,7 @@ public struct ContextHistory: Sendable {
     private var samples: [ContainerSample] = []
     private var counters: [CounterReading] = []
     private var softnet: [SoftnetReading] = []
+    private var interfaces: [InterfaceReading] = []
     /// What each counter said last.
     private var last: [Series: UInt64] = [:]
     /// What it said when the history begins.
@@ -40,10 +42,13 @@ public struct ContextHistory: Sendable {
 
     public mutating func note(_ readings: [SoftnetReading]) { softnet += readings }
 
+    public mutating func note(_ reading: InterfaceReading) { interfaces.append(reading) }
+
     /// Forgets what lies before `limit`, and what is too much.
     public mutating func expire(before limit: Instant) {
         samples.removeFirst(Self.expired(samples, Self.mostSamples) { $0.at < limit })
         softnet.removeFirst(Self.expired(softnet, Self.mostSoftnet) { $0.at < limit })
+        interfaces.removeFirst(Self.expired(interfaces, Self.mostInterface) { $0.at < limit })
         let old = Self.expired(counters, Self.mostCounters) { $0.at < limit }
         for reading in counters.prefix(old) {
             before[Series(container: reading.container, name: reading.name)] = reading
@@ -75,6 +80,7 @@ public struct ContextHistory: Sendable {
         let cut = Cut(from: evidence.from, to: evidence.to)
         evidence.samples = cut.of(samples.filter { wanted.contains($0.container) }, at: \.at, series: \.container)
         evidence.softnet = cut.of(softnet, at: \.at, series: \.cpu)
+        evidence.interfaces = cut.of(interfaces, at: \.at, series: \.interface)
         let looked = Set(evidence.samples.map(\.container))
         let old = before.values.sorted { $0.at < $1.at }
         evidence.counters = cut.of((old + counters).filter { looked.contains($0.container) }, at: \.at) {

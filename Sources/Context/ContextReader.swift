@@ -6,6 +6,8 @@ import Events
 public final class ContextReader {
     /// Containers whose files are kept open. Their descriptors leave half of the usual limit of 1024.
     private static let mostOpen = 512 / (CgroupFiles.most + 1)
+    /// Physical interfaces read: a host has a few.
+    private static let mostInterfaces = 8
     /// ns without a look after which a container's files make room for another's.
     private static let unused: UInt64 = 10_000_000_000
     /// ns between two looks at the host while nothing is slow.
@@ -23,10 +25,15 @@ public final class ContextReader {
     private var layout = NetworkCounters()
     private let softnet = KernelFile("/proc/net/softnet_stat")
     private var softnetRead: Instant = 0
+    private let interfaces: [PhysicalInterface]
     public var schedule = LookSchedule()
     public private(set) var history = ContextHistory()
 
-    public init(_ resolver: ContainerResolver) { self.resolver = resolver }
+    public init(_ resolver: ContainerResolver) {
+        self.resolver = resolver
+        let names = PhysicalInterface.names().prefix(Self.mostInterfaces)
+        interfaces = names.compactMap { [scratch] in PhysicalInterface($0, scratch) }
+    }
 
     /// One tick's looks. `slow`: something is, so the host is looked at every time.
     public func tick(at now: Instant, slow: Bool) {
@@ -34,6 +41,9 @@ public final class ContextReader {
         if slow || now >= softnetRead &+ Self.quietInterval {
             softnetRead = now
             if let text = softnet?.read(scratch) { history.note(Softnet.parse(text, at: now)) }
+            for interface in interfaces {
+                if let reading = interface.read(at: now, scratch) { history.note(reading) }
+            }
         }
     }
 

@@ -2,6 +2,7 @@ import Analysis
 import CFlightrec
 import Capture
 import Containers
+import Context
 import Dispatch
 import Events
 import Foundation
@@ -43,6 +44,7 @@ final class Publisher: Sendable {
     /// Files of incidents that a worse one may replace yet, oldest first.
     private let written = Mutex<[(name: IncidentName, file: String)]>([])
     private static let remembered = 1024
+    private let interfaces = InterfaceSettings()
 
     init(
         directory: CaptureDirectory, resolver: ContainerResolver, retention: RetentionPolicy, execute: String?,
@@ -53,6 +55,7 @@ final class Publisher: Sendable {
         self.execute = execute
         self.retention = retention
         self.logger = logger
+        queue.async { [interfaces] in interfaces.refresh() }
     }
 
     /// Captures that could not be written.
@@ -86,6 +89,8 @@ final class Publisher: Sendable {
         resolver.relays.scan()
         evidence.relays = resolver.relays.relays(since: evidence.from)
         evidence.hostAddresses = resolver.relays.addresses
+        interfaces.refresh()
+        evidence.coalescing = interfaces.coalescing
         let incident = analyze(evidence)
         let size = finished.blocks.reduce(0) { $0 + $1.bytes.count } + Self.overhead
         let plan = try CaptureStore(directory).enforce(retention, incoming: UInt64(size))

@@ -78,6 +78,7 @@ private func showObject(_ incident: Incident, _ row: ListRow, _ scope: Scope) ->
                 "target": .string("\($0.target)"),
             ]
         })
+    object["interfaces"] = interfacesJSON(evidence, incident.turn)
     object["coverage"] = coverageObject(evidence)
     object["facts"] = .object(evidence.facts.mapValues { .name($0) })
     object["recorder_cost"] = .array(

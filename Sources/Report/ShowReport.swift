@@ -35,7 +35,8 @@ public func renderShow(
         verdictSection(incident, style), waterfallSection(incident, style), callSection(incident, scope, style),
         threadSection(incident, style), differenceSection(incident, scope, style),
         timelineSection(incident, scope, style),
-        retransmitSection(scope, style), softirqSection(scope, style), dropSection(scope, style),
+        retransmitSection(scope, style), softirqSection(scope, style), interfaceSection(incident, style),
+        dropSection(scope, style),
         socketSection(incident, scope, style), baselineSection(incident, scope, style),
         coverageSection(incident, row, style),
     ]

@@ -95,6 +95,12 @@ struct Fixture {
                 target: Endpoint(address: [172, 17, 0, 2], port: 65535))
         ]
         evidence.hostAddresses = [[172, 17, 0, 1], Array(repeating: 0xfe, count: 16)]
+        var coalescing = Coalescing(interface: "eth0")
+        (coalescing.rxMicroseconds, coalescing.rxFrames, coalescing.adaptiveRX) = (.max, 0, true)
+        (coalescing.rxMicrosecondsHigh, coalescing.txMicroseconds, coalescing.txFrames) = (1, 2, 3)
+        coalescing.adaptiveTX = false
+        evidence.coalescing = [coalescing, Coalescing(interface: "eth1")]
+        evidence.interfaces = [InterfaceReading(at: 5, interface: "eth0", interrupts: .max, packets: 6)]
         evidence.dropReasons = [2: "NOT_SPECIFIED", 6: "SOCKET_RCVBUFF"]
         evidence.facts = ["kernel": "6.18.0", "flightrec": "1.0"]
         try evidence.collect(blocks)

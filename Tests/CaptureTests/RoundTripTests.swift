@@ -43,6 +43,8 @@ import Testing
         #expect(read.suppressed == written.suppressed)
         #expect(read.baselines == written.baselines)
         #expect(read.relays == written.relays)
+        #expect(read.coalescing == written.coalescing)
+        #expect(read.interfaces == written.interfaces)
         #expect(read.hostAddresses == written.hostAddresses)
         #expect(read.dropReasons == written.dropReasons)
         #expect(read.facts == written.facts)

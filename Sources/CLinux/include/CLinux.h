@@ -1,5 +1,9 @@
 #pragma once
 /* What Glibc's Swift module map leaves out. No logic here. */
+#include <linux/ethtool.h>
+#include <linux/ethtool_netlink.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -19,5 +23,7 @@
 int flightrec_unshare(int flags);
 int flightrec_setns(int fd, int type);
 int flightrec_thread_name(const char *name);
+/* SIOCETHTOOL with ETHTOOL_GCOALESCE for the interface named: 0, or -1 with errno. */
+int flightrec_coalesce(int fd, const char *name, struct ethtool_coalesce *into);
 /* Variadic prctl(2) does not import. */
 int flightrec_die_with_parent(void);
