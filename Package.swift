@@ -76,13 +76,12 @@ let package = Package(
 // The fuzzers need libFuzzer's runtime, which only `swift build --sanitize fuzzer` brings: see Tests/fuzz/run.
 if Context.environment["FLIGHTREC_FUZZ"] != nil {
     package.targets += [
-        .target(name: "CFuzzer", path: "Tests/fuzz/CFuzzer"),
-        .target(name: "FuzzSupport", dependencies: ["Analysis", "Report", "CFuzzer"], path: "Tests/fuzz/FuzzSupport"),
+        .target(name: "FuzzSupport", dependencies: ["Analysis", "Report"], path: "Tests/fuzz/FuzzSupport"),
         .executableTarget(
-            name: "fuzz-blocks", dependencies: ["FuzzSupport", "Analysis", "Capture", "Window", "Events", "CFuzzer"],
+            name: "fuzz-blocks", dependencies: ["FuzzSupport", "Analysis", "Capture", "Window", "Events"],
             path: "Tests/fuzz/Blocks"),
         .executableTarget(
-            name: "fuzz-captures", dependencies: ["FuzzSupport", "Analysis", "Capture", "CFuzzer"],
+            name: "fuzz-captures", dependencies: ["FuzzSupport", "Analysis", "Capture"],
             path: "Tests/fuzz/Captures"),
     ]
 }

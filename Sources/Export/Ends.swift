@@ -35,7 +35,9 @@ struct Ends {
             // More than a few within one call is no exchange.
             let limit = min(turns.count, low + 16)
             while low < limit, evidence.turns[turns[low]].start < call.end {
-                if best.map({ evidence.turns[$0].total < evidence.turns[turns[low]].total }) ?? true { best = turns[low] }
+                if best.map({ evidence.turns[$0].total < evidence.turns[turns[low]].total }) ?? true {
+                    best = turns[low]
+                }
                 low += 1
             }
             if let best { answers[index] = best }

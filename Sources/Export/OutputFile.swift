@@ -75,7 +75,9 @@ public final class OutputFile {
         doomed.store(UInt(bitPattern: strdup(path)), ordering: .sequentiallyConsistent)
         for number in [SIGINT, SIGTERM, SIGHUP] {
             signal(number) { number in
-                if let path = UnsafePointer<CChar>(bitPattern: OutputFile.doomed.load(ordering: .relaxed)) { unlink(path) }
+                if let path = UnsafePointer<CChar>(bitPattern: OutputFile.doomed.load(ordering: .relaxed)) {
+                    unlink(path)
+                }
                 signal(number, SIG_DFL)
                 raise(number)
             }

@@ -28,7 +28,8 @@ extension PerfettoExport {
             ] as [(String, String, ((turns: UInt64, bytes: UInt64)) -> UInt64)] {
                 let counter = trace.counter(name, unit: unit, in: parent)
                 for step in steps.keys.sorted() {
-                    let perSecond = (steps[step].map(value) ?? 0).multipliedReportingOverflow(by: 1_000_000_000 / Self.step)
+                    let perSecond = (steps[step].map(value) ?? 0).multipliedReportingOverflow(
+                        by: 1_000_000_000 / Self.step)
                     let rate = perSecond.overflow ? Int64.max : Int64(clamping: perSecond.partialValue)
                     trace.count(rate, at: max(step * Self.step, evidence.from), on: counter)
                     // Nothing in the next step says so itself.
@@ -42,7 +43,9 @@ extension PerfettoExport {
 
     /// What cgroup files said: memory in use, time out of quota, frozen or not.
     mutating func writeSamples() {
-        let byContainer = Dictionary(grouping: evidence.samples.filter { $0.at >= evidence.from && $0.at <= evidence.to }) {
+        let byContainer = Dictionary(
+            grouping: evidence.samples.filter { $0.at >= evidence.from && $0.at <= evidence.to }
+        ) {
             $0.container
         }
         for key in byContainer.keys.sorted() {

@@ -11,10 +11,15 @@ extension PerfettoExport {
     /// A lane for each thread that handled turns: what it did off the CPU. Between, it ran.
     mutating func writeThreads() {
         var slices: [Thread: [Slice]] = [:]
-        for slice in evidence.slices { slices[Thread(container: slice.container, tid: slice.tid), default: []].append(slice) }
+        for slice in evidence.slices {
+            slices[Thread(container: slice.container, tid: slice.tid), default: []].append(slice)
+        }
         var stacks: [Thread: [KernelStack]] = [:]
-        for stack in evidence.stacks { stacks[Thread(container: stack.container, tid: stack.tid), default: []].append(stack) }
-        for thread in Set(slices.keys).union(stacks.keys).sorted(by: { ($0.container, $0.tid) < ($1.container, $1.tid) }) {
+        for stack in evidence.stacks {
+            stacks[Thread(container: stack.container, tid: stack.tid), default: []].append(stack)
+        }
+        for thread in Set(slices.keys).union(stacks.keys).sorted(by: { ($0.container, $0.tid) < ($1.container, $1.tid) }
+        ) {
             let own = (slices[thread] ?? []).sorted { ($0.start, $1.end) < ($1.start, $0.end) }
             var lanes = Lanes("thread \(thread.tid)", in: track(of: own.first?.pid, in: thread.container))
             for slice in own {
@@ -35,7 +40,9 @@ extension PerfettoExport {
         let syscall = names.syscall(slice.syscall)
         var name = slice.why == .sleep ? syscall ?? "sleep" : "\(slice.why)"
         if slice.isBurst { name = "short waits: \(name)" }
-        var annotations: [Annotation] = [.number("blocked_ns", slice.blockedTime), .number("waiting_ns", slice.waitingTime)]
+        var annotations: [Annotation] = [
+            .number("blocked_ns", slice.blockedTime), .number("waiting_ns", slice.waitingTime),
+        ]
         if let syscall { annotations.append(.text("syscall", syscall)) }
         if slice.spent > 0 { annotations.append(.number("spent_ns", slice.spent)) }
         trace.begin(name, at: slice.start, on: track, annotations)

@@ -42,7 +42,8 @@ extension PerfettoExport {
                     isFlowEnd: isAnswer)
                 if slow.contains(index) {
                     writeStages(
-                        Waterfall(turn, answer: ends.answers[index].map { evidence.turns[$0] }), of: turn, from: place.start,
+                        Waterfall(turn, answer: ends.answers[index].map { evidence.turns[$0] }), of: turn,
+                        from: place.start,
                         on: place.track)
                 }
                 trace.end(at: end, on: place.track)

@@ -56,14 +56,18 @@ private final class Target {
         guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw failure() }
     }
 
-    private func failure() -> SQLiteExportError { SQLiteExportError(description: String(cString: sqlite3_errmsg(handle))) }
+    private func failure() -> SQLiteExportError {
+        SQLiteExportError(description: String(cString: sqlite3_errmsg(handle)))
+    }
 
     /// By our own definitions, never the file's: its tables are STRICT here whatever they are there.
     func copyTables(of capture: String) throws {
         try run(CaptureSchemaText.all)
         try run("PRAGMA application_id = 0; PRAGMA user_version = 0; DROP TABLE block")
         var statement: OpaquePointer?
-        guard sqlite3_prepare_v2(handle, "ATTACH ? AS capture", -1, &statement, nil) == SQLITE_OK else { throw failure() }
+        guard sqlite3_prepare_v2(handle, "ATTACH ? AS capture", -1, &statement, nil) == SQLITE_OK else {
+            throw failure()
+        }
         let location = CaptureGuard.location(capture)
         flightrec_bind_text(statement, 1, location, Int32(location.utf8.count))
         let code = sqlite3_step(statement)
@@ -83,7 +87,8 @@ private final class Target {
         let columns = table.columnFacts
         let marks = columns.map { _ in "?" }.joined(separator: ",")
         var statement: OpaquePointer?
-        guard sqlite3_prepare_v2(handle, "INSERT INTO \(table.name) VALUES (\(marks))", -1, &statement, nil) == SQLITE_OK
+        guard
+            sqlite3_prepare_v2(handle, "INSERT INTO \(table.name) VALUES (\(marks))", -1, &statement, nil) == SQLITE_OK
         else { throw failure() }
         defer { sqlite3_finalize(statement) }
         while rows.next != nil {

@@ -4,7 +4,8 @@ extension Column {
     /// An instant in three forms: text, ns since 1970, and as the plain tables have it. `text` is the first's name,
     /// `short` what the others begin with.
     static func time(
-        _ text: String, _ short: String, _ moment: Prune.Moment? = .end, _ instant: @escaping @Sendable (Row) -> Instant?
+        _ text: String, _ short: String, _ moment: Prune.Moment? = .end,
+        _ instant: @escaping @Sendable (Row) -> Instant?
     ) -> [Column] {
         func prune(_ form: Prune.Form) -> Prune? { moment.map { .time($0, form) } }
         return [
@@ -41,7 +42,8 @@ extension Column {
             let of: @Sendable (SocketID, Names) -> Value = { id, names in names.socket(id).map(value) ?? .null }
             return Column(name, kind, about, prune: .socket(of)) { row, names in of(id(row), names) }
         }
-        let roles = role ? [named("role", .text, "served or called: this end of the connection") { .text($0.role) }] : []
+        let roles =
+            role ? [named("role", .text, "served or called: this end of the connection") { .text($0.role) }] : []
         return [
             Column("socket", "its number in this capture", prune: .socket { id, _ in .integer(Int64(id)) }) { row, _ in
                 .integer(Int64(id(row)))

@@ -104,7 +104,8 @@ extension EventTable: Table {
     public var columnFacts: [ColumnFact] {
         columns.map {
             ColumnFact(
-                name: $0.name, type: $0.kind == .text ? "TEXT" : "INTEGER", isFlag: $0.kind == .flag, isHidden: $0.isHidden,
+                name: $0.name, type: $0.kind == .text ? "TEXT" : "INTEGER", isFlag: $0.kind == .flag,
+                isHidden: $0.isHidden,
                 about: $0.about, prune: $0.prune)
         }
     }

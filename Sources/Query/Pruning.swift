@@ -1,5 +1,5 @@
-import Capture
 import CSQLite
+import Capture
 import Events
 
 /// `column OP value`, from a query's WHERE.

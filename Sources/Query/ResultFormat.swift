@@ -47,7 +47,8 @@ final class TableWriter: ResultWriter {
                 case .integer(let number): ("\(number)", true)
                 case .real(let number): ("\(number)", true)
                 case .text(let text): (Sanitizer.clean(text), false)
-                case .blob(let bytes): ("x'" + bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "'", false)
+                case .blob(let bytes):
+                    ("x'" + bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "'", false)
                 }
             })
         if rows.count > Self.measured || widths != nil { flush() }

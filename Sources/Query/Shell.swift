@@ -100,7 +100,8 @@ public final class Shell {
     private func tables() -> String {
         let width = Tables.all.reduce(0) { max($0, $1.name.count) } + 2
         let events = Tables.all.map { "  " + $0.name.padded(to: width) + $0.about }
-        return (["events, with names and times in words:"] + events
+        return
+            (["events, with names and times in words:"] + events
             + ["plain tables, as sqlite3 sees them too:", "  " + plain().map(\.name).joined(separator: " ")])
             .joined(separator: "\n")
     }

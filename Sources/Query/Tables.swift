@@ -34,13 +34,15 @@ public enum Tables {
         ])
 
     static let resets = EventTable<Reset, Reset>(
-        name: "resets", kind: "reset", about: "RSTs", kinds: [.reset], events: { $0.resets }, at: { $0.at }, row: { $0 },
+        name: "resets", kind: "reset", about: "RSTs", kinds: [.reset], events: { $0.resets }, at: { $0.at },
+        row: { $0 },
         columns: Column.time("at", "at") { $0.at } + Column.container { $0.container } + Column.socket { $0.socket } + [
             Column("reset", .text, "sent or received") { row, _ in .text(row.sent ? "sent" : "received") }
         ])
 
     static let drops = EventTable<Drop, Drop>(
-        name: "drops", kind: "drop", about: "packets the kernel dropped", kinds: [.drop], events: { $0.drops }, at: { $0.at },
+        name: "drops", kind: "drop", about: "packets the kernel dropped", kinds: [.drop], events: { $0.drops },
+        at: { $0.at },
         row: { $0 },
         columns: Column.time("at", "at") { $0.at } + Column.container { $0.container } + [
             Column("reason", .text, "the recording kernel's name for it") { row, names in

@@ -20,7 +20,9 @@ extension Tables {
             },
             Column("blocked_ns", "not able to run") { row, _ in .integer(row.blockedTime) },
             Column("waiting_ns", "able to run, and waiting for a CPU") { row, _ in .integer(row.waitingTime) },
-            Column("throttled", .flag, "1: what it waited for was its cgroup's quota") { row, _ in .flag(row.isThrottled) },
+            Column("throttled", .flag, "1: what it waited for was its cgroup's quota") { row, _ in
+                .flag(row.isThrottled)
+            },
             Column("reclaim_ns", "spent freeing memory") { row, _ in .integer(row.why == .reclaim ? row.spent : 0) },
             Column("burst", .flag, "1: many short ones, with running between them") { row, _ in .flag(row.isBurst) },
             Column("in_flight", .flag, "1: still so at its end") { row, _ in .flag(row.isOpen) },

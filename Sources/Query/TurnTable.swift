@@ -91,8 +91,10 @@ extension Tables {
                 row.turn.tid == 0 ? .null : .integer(row.turn.tid)
             },
             Column("cpu", "where it ended") { row, _ in .integer(row.turn.cpu) },
-            Column("in_flight", .flag, "1: not complete when last seen, at its end") { row, _ in .flag(row.turn.isOpen) },
-            Column("flags", .text, "words of: open stream aborted unread sending first connecting unaccepted") { row, _ in
+            Column("in_flight", .flag, "1: not complete when last seen, at its end") { row, _ in .flag(row.turn.isOpen)
+            },
+            Column("flags", .text, "words of: open stream aborted unread sending first connecting unaccepted") {
+                row, _ in
                 .text(row.turn.flags.words)
             },
         ]

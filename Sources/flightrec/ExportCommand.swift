@@ -34,7 +34,8 @@ struct ExportCommand: ParsableCommand {
 
     @Argument(help: "An id, a unique prefix of one, `latest`, or a file's path.") var id: String
     @Option(help: "perfetto, json, sqlite or csv.") var format: Format
-    @Option(name: [.customShort("o"), .customLong("output")], help: "A file to write. Default: stdout.") var file: String?
+    @Option(name: [.customShort("o"), .customLong("output")], help: "A file to write. Default: stdout.") var file:
+        String?
     @Option(help: ArgumentHelp("With csv, the table to write. Default: turns.", valueName: "table")) var kind: String?
     @OptionGroup var directory: DirectoryOption
 
@@ -49,7 +50,8 @@ struct ExportCommand: ParsableCommand {
         let toStandardOutput = file == nil || file == "-"
         if toStandardOutput && !format.isText && Terminal.isTerminal {
             throw Failure(
-                message: "a terminal can't show \(format.rawValue): give a file with -o, or send it to one", code: Exit.usage)
+                message: "a terminal can't show \(format.rawValue): give a file with -o, or send it to one",
+                code: Exit.usage)
         }
         do {
             let path = try directory.capture(id)
@@ -73,7 +75,9 @@ struct ExportCommand: ParsableCommand {
         var status = stat()
         if stat(file, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
             let opened = Glibc.open(file, O_WRONLY | O_CLOEXEC)
-            guard opened >= 0 else { throw Failure(message: "cannot write \(file): \(String(cString: strerror(errno)))") }
+            guard opened >= 0 else {
+                throw Failure(message: "cannot write \(file): \(String(cString: strerror(errno)))")
+            }
             defer { close(opened) }
             return try write(evidence, capture, to: opened, file)
         }
@@ -82,7 +86,9 @@ struct ExportCommand: ParsableCommand {
             try exportSQLite(evidence, capture: capture, to: output.temporary)
         } else {
             let opened = Glibc.open(output.temporary, O_WRONLY | O_CLOEXEC)
-            guard opened >= 0 else { throw Failure(message: "cannot write \(file): \(String(cString: strerror(errno)))") }
+            guard opened >= 0 else {
+                throw Failure(message: "cannot write \(file): \(String(cString: strerror(errno)))")
+            }
             defer { close(opened) }
             try write(evidence, capture, to: opened, file)
         }

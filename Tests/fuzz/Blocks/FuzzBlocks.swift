@@ -1,5 +1,4 @@
 import Analysis
-import CFuzzer
 import Capture
 import Events
 import FuzzSupport
@@ -9,7 +8,8 @@ import Glibc
 
 // A block as a hostile capture could hold it: kind, how, count and raw length, then its bytes. The checksum is right, for
 // whoever forges a block forges that too.
-private func one(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
+@c(LLVMFuzzerTestOneInput)
+public func one(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
     let input = UnsafeRawBufferPointer(start: data, count: size)
     guard size >= 10, let kind = EventKind(rawValue: UInt16(input[0])) else { return -1 }
     let count = Int(input.loadUnaligned(fromByteOffset: 2, as: UInt32.self))
@@ -56,11 +56,4 @@ private func collect(_ kind: EventKind, _ records: [UInt8], _ count: Int) throws
             rule: "fuzz")
     ]
     present(analyze(evidence), bytes: UInt64(records.count))
-}
-
-@main
-struct FuzzBlocks {
-    static func main() {
-        fuzz(one)
-    }
 }

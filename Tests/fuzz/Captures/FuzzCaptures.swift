@@ -1,5 +1,4 @@
 import Analysis
-import CFuzzer
 import Capture
 import Foundation
 import FuzzSupport
@@ -9,7 +8,9 @@ import Glibc
 private let path = "/dev/shm/flightrec-fuzz-\(getpid()).flightrec"
 private let limits = CaptureLimits(events: 100_000, bytes: 64 << 20)
 
-private func one(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
+@c(LLVMFuzzerTestOneInput)
+public func one(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
+    defer { unlink(path) }
     let file = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o600)
     precondition(file >= 0, "no room for the input")
     precondition(size == 0 || write(file, data, size) == size, "no room for the input")
@@ -24,12 +25,4 @@ private func one(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
         precondition(!error.description.isEmpty)
     }
     return 0
-}
-
-@main
-struct FuzzCaptures {
-    static func main() {
-        atexit { unlink(path) }
-        fuzz(one)
-    }
 }

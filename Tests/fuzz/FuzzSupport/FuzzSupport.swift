@@ -1,14 +1,5 @@
 import Analysis
-import CFuzzer
-import Glibc
 import Report
-
-/// Hands `one` to libFuzzer, which calls it until told to stop; never returns.
-public func fuzz(_ one: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32) -> Never {
-    var count = CommandLine.argc
-    var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
-    exit(LLVMFuzzerRunDriver(&count, &arguments, one))
-}
 
 /// Everything `show` prints of an incident, thrown away: what matters is that it comes to an end, and that no line holds a
 /// control character.
