@@ -72,6 +72,8 @@ extension Rules {
         let kind = kinds.first?.key.name.uppercased() ?? ""
         var evidence = kinds.map { "\($0.value.count) × \($0.key.name) retransmit on the turn's connection" }
         let late = needless(it, seen)
+        // One path that became slow says all; a loss and something that was late besides are two.
+        if late != nil, let path = path(it), path.explained >= time { return nil }
         if let late {
             evidence.append(
                 "the answer came \(milliseconds(late)) after the last of them: what was sent first may only have been late"

@@ -172,10 +172,16 @@ extension Rules {
         // Most peers hold an ACK back for 40 ms at the longest (TCP_DELACK_MIN).
         guard time > 60_000_000 else { return nil }
         // What was sent again may have been lost after all, and the peer have been late besides: not certain then.
+        var evidence = [
+            "the peer's TCP acknowledged the request after \(milliseconds(time)); smoothed round trip \(milliseconds(trip))"
+        ]
+        if let late = needless(it, again) {
+            evidence.append(
+                "sent again ×\(again.count); the answer came \(milliseconds(late)) after the last: to what was sent first"
+            )
+        }
         return Finding(
-            explained: time, summary: "the path to \(it.peer) took \(it.part(time))",
-            evidence: [
-                "the peer's TCP acknowledged the request after \(milliseconds(time)); smoothed round trip \(milliseconds(trip))"
-            ], certain: again.isEmpty && time > delayed)
+            explained: time, summary: "the path to \(it.peer) took \(it.part(time))", evidence: evidence,
+            certain: again.isEmpty && time > delayed)
     }
 }

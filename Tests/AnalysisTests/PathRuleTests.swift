@@ -68,7 +68,8 @@ private let at: UInt64 = 10_000 * ms
             Retransmit(at: at + 210 * ms, container: 1, socket: 1, kind: .rto, rtoMilliseconds: 200),
             Retransmit(at: at + 620 * ms, container: 1, socket: 1, kind: .rto, rtoMilliseconds: 400),
         ]
-        #expect(verdict(evidence).cause != "net.retransmit" || verdict(evidence).confidence != .high)
+        #expect(verdict(evidence).cause == "net.path" && verdict(evidence).confidence == .medium)
+        #expect(verdict(evidence).evidence.contains { $0.hasPrefix("sent again ×2; the answer came 170 ms after") })
         evidence.retransmits.append(
             Retransmit(at: at + 789 * ms, container: 1, socket: 1, kind: .rto, rtoMilliseconds: 800))
         #expect(verdict(evidence).cause == "net.retransmit" && verdict(evidence).confidence == .high)

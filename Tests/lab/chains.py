@@ -17,7 +17,7 @@ from wire import FAR
 #: The first container of each variant, and the calls from there to `db`.
 FRONTS = {"two": ("api", 1), "two, loop": ("api-loop", 1), "three": ("web", 2), "three, loops": ("web-loop", 2)}
 #: Long commands of `db` are nobody's concern by themselves.
-FRONTS_ALONE = ("--container", "db=60s", "--container", "*")
+FRONTS_ALONE = ("--container", "db=60s")
 DB_ADDRESS = ("172.30.1.250", "fd30::ffff:250")
 
 

@@ -152,6 +152,10 @@ class Host:
     def client(self, name: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
         return self.execute(name, "/bin/python3", "/service.py", *arguments, environment=environment)
 
+    def names(self) -> list[str]:
+        """Of the containers there are."""
+        return sorted(self._running)
+
     def remove_all(self) -> None:
         self._running.clear()
         names = run("docker", "ps", "-aq", check=False).split()

@@ -69,7 +69,9 @@ def attempt_once(fault: Fault, host: Host, index: int, options: argparse.Namespa
     began = time.monotonic()
     directory = host.scratch / "captures"
     threshold = max(30, int(trial.ms * fault.threshold))
-    recorder = Recorder(options.flightrec, directory, host.socket, f"{threshold}ms", *fault.options)
+    # Other containers of this machine, of daemons of their own, are none of the lab's concern.
+    own = [word for name in host.names() for word in ("--container", name)]
+    recorder = Recorder(options.flightrec, directory, host.socket, f"{threshold}ms", *fault.options, *own)
     others: list[subprocess.Popen] = []
     try:
         others = background(trial, [fault.loaded(trial.variant)])
