@@ -60,7 +60,18 @@ def attempt(fault: Fault, host: Host, index: int, options: argparse.Namespace) -
         if not result.wrong or not disturbed or not left:
             return result
         print("       again: this machine was busy with other work", flush=True)
+        await_calm(20)
     raise AssertionError
+
+
+def await_calm(seconds: int) -> None:
+    """Returns when the CPUs were idle enough for a second, or after so many."""
+    for _ in range(seconds):
+        idle_before, all_before = processor_times()
+        time.sleep(1)
+        idle, all_times = processor_times()
+        if idle - idle_before >= 2 * NOT_DISTURBED * (all_times - all_before):
+            return
 
 
 def attempt_once(fault: Fault, host: Host, index: int, options: argparse.Namespace) -> tuple[Result, bool]:
