@@ -25,7 +25,7 @@ enum fr_kind {
 	FR_NONE = 0,
 	FR_SOCKET = 1,		/* fr_socket: names a socket id; sent again when its process becomes known */
 	FR_TURN = 2,		/* fr_turn: a completed request/response exchange */
-	FR_OPEN = 3,		/* fr_turn: a turn still open when the walker passed (not counted as emitted) */
+	FR_OPEN = 3,		/* fr_turn: a turn still open, or answered and not closed, when the walker passed (not counted as emitted) */
 	FR_RETRANSMIT = 4,	/* fr_retransmit */
 	FR_STATE = 5,		/* fr_state: established, closed, failed to connect */
 	FR_RESET = 6,		/* fr_reset */

@@ -55,7 +55,7 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 	}
 	if (phase == FR_IDLE || st->claimed == sequence + (unread ? 1 : 0))
 		return 0;
-	u64 start = unread ? next : st->start;
+	u64 start = unread ? next : st->start, at = now;
 	if (!start || now <= start || now - start < fr_open_floor_ns)
 		return 0;
 	fr_fill(&open, sk, st, now, FR_TURN_OPEN);
@@ -69,12 +69,18 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		open.flags |= FR_TURN_UNREAD;
 	} else if (phase == FR_REQUEST && !st->read_first)
 		open.flags |= FR_TURN_UNREAD;
-	else if (ended && !st->sending)
-		return 0; /* answered: it ends by the next request or by the pause */
+	else if (ended && !st->sending) {
+		/* Answered; the next request or the pause will end it. Till then it is told as it stands, or a capture made
+		 * meanwhile would lack it. */
+		if (ended < start || ended - start < fr_open_floor_ns)
+			return 0;
+		at = ended;
+		open.flags &= ~FR_TURN_OPEN;
+	}
 	if (st->sending)
 		open.flags |= FR_TURN_SENDING;
 	fr_announce(sk, st);
-	fr_head(&open.h, now, st->container, st->id, FR_OPEN);
+	fr_head(&open.h, at, st->container, st->id, FR_OPEN);
 	bpf_seq_write(seq, &open, sizeof(open));
 	return 0;
 }

@@ -213,11 +213,13 @@ public final class Recorder {
         openTurns.removeAll(keepingCapacity: true)
         if detachedAt == nil { try probes.walkOpen { openTurns.append($0) } }
         drain()
-        for raw in openTurns {
+        var slow = tracker.isCollecting
+        // Those answered are judged at their end, which is not known yet; they are here for a capture made meanwhile.
+        for raw in openTurns where Turn.Flags(rawValue: raw.flags).contains(.open) {
+            slow = true
             watch(raw.h.cgroup, until: now &+ options.after)
             if let fact = trigger.open(observe(raw)) { fire(fact, began: raw.start) }
         }
-        let slow = !openTurns.isEmpty || tracker.isCollecting
         if slow { try followThreads(now) }
         if slow != slicesWanted {
             probes.setSlicesWanted(slow)
