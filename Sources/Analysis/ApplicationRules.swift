@@ -11,18 +11,20 @@ extension Rules {
             }
         }
         let sampled = frozen(unread, unread: true) + frozen(own.subtracting(unread), unread: false)
-        // Not the cgroup's: then perhaps a signal.
-        guard sampled > 0 else { return stopped(it) }
-        // The thread's own slices tell to the microsecond what the samples tell to their distance.
-        let thread = ThreadTime(reader(it), in: it.ranges(own), it.evidence).frozen
-        let time = thread > 0 ? thread : sampled
+        // The thread's own slices tell to the microsecond what the samples tell to their distance, and see what is too short
+        // for them.
+        let thread = ThreadTime(reader(it), in: it.ranges(own), it.evidence)
+        // Not the freezer: then perhaps a signal.
+        guard sampled > 0 || thread.frozen > 0 else { return stopped(it) }
+        let time = thread.frozen > 0 ? thread.frozen : sampled
         let place = it.waterfall.longest?.name == "receive-queue" ? " while the request waited unread" : ""
+        let seen =
+            sampled > 0
+            ? "cgroup freezer of \(it.name(it.turn.container)): frozen for \(milliseconds(time)) of the turn"
+            : thread.sentence
         return Finding(
             explained: time, summary: "paused for \(it.part(time))\(place)",
-            evidence: [
-                "cgroup freezer of \(it.name(it.turn.container)): frozen for \(milliseconds(time)) of the turn",
-                "the data waited \(milliseconds(it.waterfall["receive-queue"])) in the receive queue",
-            ])
+            evidence: [seen, "the data waited \(milliseconds(it.waterfall["receive-queue"])) in the receive queue"])
     }
 
     static func throttled(_ it: Case) -> Finding? {

@@ -36,7 +36,7 @@ private let at: UInt64 = 10_000 * ms
     @Test(arguments: [
         (Slice.Why.sleep, 230 as UInt32?, "app.sleep"), (.sleep, 202, "app.lock"), (.sleep, 61, "app.blocked"),
         (.uninterruptible, 74, "storage.io"), (.io, nil, "storage.io"), (.preempted, nil, "cpu.runqueue"),
-        (.stopped, nil, "app.frozen"),
+        (.stopped, nil, "app.frozen"), (.frozen, nil, "app.frozen"),
     ])
     func whatHeldTheThreadIsTheCause(why: Slice.Why, syscall: UInt32?, cause: String) {
         let verdict = verdict(evidence([slice(10, 780, why: why, syscall: syscall)]))
