@@ -28,7 +28,7 @@ extension CaptureDatabase {
     /// Runs each statement of `sql`, and gives its rows to a writer of `format`'s making, one for each that has columns.
     /// Throws `QueryError`; what was written until then stays written.
     public func execute(_ sql: String, format: ResultFormat, to output: TextOutput) throws(QueryError) {
-        Self.forgetInterrupt()
+        interrupt.forget()
         var writer: (any ResultWriter)?
         var current: OpaquePointer?
         try run(sql) { row, statement in
