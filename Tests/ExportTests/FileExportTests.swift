@@ -87,7 +87,8 @@ import Testing
             let database = try CaptureDatabase(path: fixture.path)
             for table in Tables.all {
                 let columns = table.columnFacts.map(\.name).joined(separator: ",")
-                let sql = "SELECT \(columns) FROM \(table.name) ORDER BY 1,2,3,4,5,6,7,8"
+                let order = table.columnFacts.indices.map { "\($0 + 1)" }.joined(separator: ",")
+                let sql = "SELECT \(columns) FROM \(table.name) ORDER BY \(order)"
                 var live = ""
                 try database.execute(
                     sql, format: .csv(isTerminal: false), to: TextOutput { live += String(decoding: $0, as: UTF8.self) }
