@@ -7,12 +7,12 @@ import Testing
 @Suite struct BlockIndexTests {
     @Test func anIndexIsWhatTheRecordsSay() throws {
         var random = SeededGenerator(state: 7)
-        for count in [1, 2, 100, 1500] {
+        for (count, spread) in [(1, 1), (2, 2), (100, 3000), (1500, 70), (1500, 200_000), (100, 4_000_000_000)] {
             var turns: [fr_turn] = []
             for index in 0..<count {
                 turns.append(
                     pingPong(
-                        end: 10_000_000_000 + UInt64(index) * 50_000, socket: UInt32(random.next() % 3000),
+                        end: 10_000_000_000 + UInt64(index) * 50_000, socket: UInt32(random.next() % UInt64(spread)),
                         sequence: UInt32(index), called: index % 2 == 0, &random))
             }
             let block = turns.withUnsafeBytes {
