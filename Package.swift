@@ -66,6 +66,22 @@ let package = Package(
                 "Capture", "Window", "Analysis", "Events", "CFlightrec", "CLinux",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        // Captures made of chosen events, for both.
+        .target(
+            name: "CaptureFixtures",
+            dependencies: ["Capture", "Window", "Analysis", "Events", "CFlightrec"], path: "Tests/CaptureFixtures"),
+        .testTarget(
+            name: "QueryTests",
+            dependencies: [
+                "Query", "CaptureFixtures", "Capture", "Window", "Analysis", "Events", "CFlightrec",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
+        .testTarget(
+            name: "ExportTests",
+            dependencies: [
+                "Export", "Query", "CaptureFixtures", "Capture", "Window", "Analysis", "Events", "CFlightrec",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Events"]),
         .testTarget(
             name: "ReportTests", dependencies: ["Report", "Analysis", "Events", "CFlightrec"], exclude: ["Golden"]),

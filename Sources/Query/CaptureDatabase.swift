@@ -1,8 +1,7 @@
 import CSQLite
 import Capture
-import Synchronization
 
-/// A capture open for SQL: its plain tables and `Tables.all`. Belongs to one thread, but for `interrupt`.
+/// A capture open for SQL: its plain tables and `Tables.all`. Belongs to one thread, `interrupt` to all.
 ///
 /// The file is taken to be hostile and the query to be anybody's: the connection is read-only, immutable and defensive,
 /// and its authorizer lets nothing through but reading.
@@ -11,6 +10,7 @@ public final class CaptureDatabase {
     private static let longestValue: Int32 = 256 << 20
 
     public let events: CaptureEvents
+    public let interrupt: Interrupt
     let handle: OpaquePointer
 
     /// Throws `CaptureError` for what is wrong with the file, or `QueryError.open`.
@@ -25,19 +25,18 @@ public final class CaptureDatabase {
             throw QueryError.open(path: path, why: why)
         }
         handle = opened
+        interrupt = Interrupt(opened)
         do {
             try prepare(path)
         } catch {
             sqlite3_close_v2(handle)
             throw error
         }
-        Self.current.store(UInt(bitPattern: opened), ordering: .sequentiallyConsistent)
-        events.isInterrupted = { Self.interrupted.load(ordering: .relaxed) }
+        events.isInterrupted = { [interrupt] in interrupt.isFired }
     }
 
     deinit {
-        let address = UInt(bitPattern: handle)
-        _ = Self.current.compareExchange(expected: address, desired: 0, ordering: .sequentiallyConsistent)
+        interrupt.close()
         sqlite3_close_v2(handle)
     }
 
@@ -69,27 +68,6 @@ public final class CaptureDatabase {
             throw QueryError.open(path: path, why: String(cString: sqlite3_errmsg(handle)))
         }
         sqlite3_set_authorizer(handle, authorize, nil)
-    }
-
-    // MARK: Ctrl-C
-
-    /// The connection `interrupt` stops, as an address: a signal handler can do no more than load it.
-    private static let current = Atomic<UInt>(0)
-    private static let interrupted = Atomic<Bool>(false)
-
-    /// Since `forgetInterrupt`.
-    public static var wasInterrupted: Bool { interrupted.load(ordering: .sequentiallyConsistent) }
-
-    /// What was interrupted is over.
-    public static func forgetInterrupt() { interrupted.store(false, ordering: .sequentiallyConsistent) }
-
-    /// Stops the statement that runs, on whatever thread. May be called from a signal handler (as sqlite3's own shell
-    /// does), but not while a database is being closed.
-    public static func interrupt() {
-        interrupted.store(true, ordering: .sequentiallyConsistent)
-        if let handle = OpaquePointer(bitPattern: current.load(ordering: .sequentiallyConsistent)) {
-            sqlite3_interrupt(handle)
-        }
     }
 }
 

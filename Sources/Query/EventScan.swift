@@ -1,7 +1,6 @@
 import Analysis
 import Capture
 import Events
-import Synchronization
 
 /// A capture's events, block by block. Belongs to one thread.
 public final class CaptureEvents {

@@ -140,7 +140,10 @@ private final class EventRows<Event, Row>: Rows {
         next = position < events.count ? table.at(events[position]) : nil
     }
 
-    func value(_ column: Int) -> Value { row.map { values[column]($0, names) } ?? .null }
+    func value(_ column: Int) -> Value {
+        guard let row else { return .null }
+        return values[column](row, names)
+    }
 }
 
 extension Table {

@@ -20,7 +20,7 @@ public enum Help {
         ),
         (
             "what threads waited for while it was slow",
-            "SELECT tid, why, syscall, sum(blocked_ns + waiting_ns)/1e6 AS ms\n"
+            "SELECT s.tid, why, syscall, sum(blocked_ns + waiting_ns)/1e6 AS ms\n"
                 + "  FROM turn_slow AS t JOIN slices AS s\n"
                 + "  ON s.start_ns < t.end_ns AND s.end_ns > t.start_ns\n"
                 + "  WHERE t.position = 1 GROUP BY 1, 2, 3 ORDER BY ms DESC"

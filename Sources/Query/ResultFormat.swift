@@ -20,6 +20,8 @@ public enum ResultFormat: Sendable, Equatable {
 
 /// Takes one statement's rows.
 protocol ResultWriter: AnyObject {
+    /// No row came yet.
+    var isEmpty: Bool { get }
     func add(_ row: [Value])
     func finish()
 }
@@ -33,6 +35,7 @@ final class TableWriter: ResultWriter {
     private let output: TextOutput
     private var rows: [[(text: String, isNumber: Bool)]]
     private var widths: [Int]?
+    var isEmpty: Bool { widths == nil && rows.count == 1 }
 
     init(_ columns: [String], _ output: TextOutput) {
         self.output = output
@@ -86,15 +89,21 @@ final class TableWriter: ResultWriter {
 public final class CSVWriter: ResultWriter {
     private let output: TextOutput
     private let isTerminal: Bool
+    private(set) var isEmpty = true
 
     /// Writes the header line.
     public init(_ columns: [String], isTerminal: Bool, _ output: TextOutput) {
         self.output = output
         self.isTerminal = isTerminal
-        add(columns.map { .text($0) })
+        write(columns.map { .text($0) })
     }
 
     public func add(_ row: [Value]) {
+        isEmpty = false
+        write(row)
+    }
+
+    private func write(_ row: [Value]) {
         for (index, value) in row.enumerated() {
             if index > 0 { output.append(byte: 0x2c) }
             if isTerminal, case .text(let text) = value {
@@ -112,7 +121,7 @@ public final class CSVWriter: ResultWriter {
 final class JSONWriter: ResultWriter {
     private let output: TextOutput
     private let keys: [String]
-    private var isFirst = true
+    private(set) var isEmpty = true
 
     init(_ columns: [String], _ output: TextOutput) {
         self.output = output
@@ -126,8 +135,8 @@ final class JSONWriter: ResultWriter {
     }
 
     func add(_ row: [Value]) {
-        if isFirst { output.append("[") } else { output.line(",") }
-        isFirst = false
+        if isEmpty { output.append("[") } else { output.line(",") }
+        isEmpty = false
         for (index, value) in row.enumerated() {
             output.append(index == 0 ? "{" : ",")
             output.append(jsonString: keys[index])
@@ -137,5 +146,5 @@ final class JSONWriter: ResultWriter {
         output.append("}")
     }
 
-    func finish() { output.line(isFirst ? "[]" : "]") }
+    func finish() { output.line(isEmpty ? "[]" : "]") }
 }

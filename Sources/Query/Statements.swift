@@ -28,31 +28,28 @@ extension CaptureDatabase {
     /// Runs each statement of `sql`, and gives its rows to a writer of `format`'s making, one for each that has columns.
     /// Throws `QueryError`; what was written until then stays written.
     public func execute(_ sql: String, format: ResultFormat, to output: TextOutput) throws(QueryError) {
-        Self.forgetInterrupt()
+        interrupt.forget()
         var writer: (any ResultWriter)?
-        var current: OpaquePointer?
         try run(sql) { row, statement in
-            if statement != current {
-                writer?.finish()
+            if let row {
+                writer?.add((0..<row.count).map { row[$0] })
+            } else {
                 let columns = (0..<sqlite3_column_count(statement)).map {
                     sqlite3_column_name(statement, $0).map { String(cString: $0) } ?? ""
                 }
                 writer = columns.isEmpty ? nil : format.writer(columns, output)
-                current = statement
             }
-            if let row { writer?.add((0..<row.count).map { row[$0] }) }
-        } finished: {
-            writer?.finish()
+        } finished: { succeeded in
+            if succeeded || writer?.isEmpty == false { writer?.finish() }
             output.flush()
             writer = nil
-            current = nil
         }
     }
 
     /// Calls `body` for each statement of `sql` once without a row when it starts, if `finished` is given, and then for
     /// each row; and `finished` at its end, a failed one's too. Throws `QueryError`.
     func run(
-        _ sql: String, _ body: (ResultRow?, OpaquePointer) -> Void, finished: (() -> Void)? = nil
+        _ sql: String, _ body: (ResultRow?, OpaquePointer) -> Void, finished: ((_ succeeded: Bool) -> Void)? = nil
     ) throws(QueryError) {
         // SQLite hands back a pointer into the text, so that must stay where it is.
         let text = Array(sql.utf8CString)
@@ -63,14 +60,16 @@ extension CaptureDatabase {
                 guard sqlite3_prepare_v2(handle, start, -1, &statement, &rest) == SQLITE_OK else { return failure() }
                 // White space or a comment.
                 guard let statement else { continue }
+                var succeeded = false
                 defer {
-                    finished?()
+                    finished?(succeeded)
                     sqlite3_finalize(statement)
                 }
                 if finished != nil { body(nil, statement) }
                 while true {
                     let code = sqlite3_step(statement)
-                    if code == SQLITE_DONE { break }
+                    succeeded = code == SQLITE_DONE
+                    if succeeded { break }
                     guard code == SQLITE_ROW else { return failure() }
                     body(ResultRow(statement: statement), statement)
                 }

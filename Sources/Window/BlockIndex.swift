@@ -15,22 +15,45 @@ extension Block {
         let records = try BlockCodec.decode(
             kind: kind, codec: codec, count: count, rawLength: rawLength, checksum: checksum, bytes: bytes,
             last: start ?? ColumnLayout.socketOffset)
-        var began = Instant.max
-        var ids: [SocketID] = []
-        records.withUnsafeBytes { records in
-            var last: SocketID?
-            for row in 0..<count {
-                let offset = row * kind.size
-                if let start {
-                    began = min(began, records.loadUnaligned(fromByteOffset: offset + start, as: Instant.self))
-                }
-                let id = records.loadUnaligned(
-                    fromByteOffset: offset + ColumnLayout.socketOffset, as: SocketID.self)
-                if id != last { ids.append(id) }
-                last = id
+        return records.withUnsafeBytes { records in
+            func load<Value: BitwiseCopyable>(_ row: Int, _ offset: Int, _ type: Value.Type) -> Value {
+                records.loadUnaligned(fromByteOffset: row &* kind.size &+ offset, as: type)
+            }
+            var began = from
+            if let start, count > 0 {
+                began = .max
+                for row in 0..<count { began = min(began, load(row, start, Instant.self)) }
+            }
+            let sockets = Self.distinct(count) { load($0, ColumnLayout.socketOffset, SocketID.self) }
+            return BlockIndex(began: began, sockets: sockets)
+        }
+    }
+
+    /// Different values of `id`, ascending.
+    private static func distinct(_ count: Int, _ id: (Int) -> SocketID) -> [SocketID] {
+        guard count > 0 else { return [] }
+        var low = SocketID.max
+        var high: SocketID = 0
+        for row in 0..<count {
+            low = min(low, id(row))
+            high = max(high, id(row))
+        }
+        // Ids are given out in order, so those of one time lie close together: then a bit for each is cheapest.
+        guard high - low < 1 << 18 else { return Set((0..<count).map(id)).sorted() }
+        var bits = [UInt64](repeating: 0, count: Int(high - low) / 64 + 1)
+        for row in 0..<count {
+            let bit = Int(id(row) - low)
+            bits[bit >> 6] |= 1 << UInt64(bit & 63)
+        }
+        var result: [SocketID] = []
+        for (index, word) in bits.enumerated() where word != 0 {
+            var rest = word
+            while rest != 0 {
+                result.append(low + SocketID(index * 64 + rest.trailingZeroBitCount))
+                rest &= rest - 1
             }
         }
-        return BlockIndex(began: start == nil || count == 0 ? from : began, sockets: Set(ids).sorted())
+        return result
     }
 }
 

@@ -18,6 +18,7 @@ struct FlightRec: ParsableCommand {
               flightrec list                             what was caught, newest first
               flightrec show latest                      where the time went
               flightrec sql latest                       ask it in SQL
+              flightrec export latest --format perfetto -o latest.pftrace
             """,
         version: version,
         subcommands: [

@@ -19,8 +19,10 @@ final class LineReader {
     private var editor: (readLine: ReadLine, addHistory: AddHistory)?
     private var buffer: [UInt8] = []
     private var isAtEnd = false
+    private let interrupt: Interrupt
 
-    init() {
+    init(_ interrupt: Interrupt) {
+        self.interrupt = interrupt
         // Loaded, not linked: a host without it has a prompt all the same.
         guard isInteractive, ProcessInfo.processInfo.environment["TERM"] ?? "dumb" != "dumb",
             let library = dlopen("libedit.so.2", RTLD_NOW), let readLine = dlsym(library, "readline"),
@@ -30,7 +32,7 @@ final class LineReader {
     }
 
     func next(prompt: String) -> Line {
-        CaptureDatabase.forgetInterrupt()
+        interrupt.forget()
         if let editor { return edited(prompt, editor) }
         if isInteractive { Terminal.write(prompt) }
         while true {
@@ -62,7 +64,7 @@ final class LineReader {
     private func edited(_ prompt: String, _ editor: (readLine: ReadLine, addHistory: AddHistory)) -> Line {
         guard let text = editor.readLine(prompt) else {
             Terminal.print("")
-            return CaptureDatabase.wasInterrupted ? .interrupted : .end
+            return interrupt.isFired ? .interrupted : .end
         }
         defer { free(text) }
         if text.pointee != 0 { _ = editor.addHistory(text) }

@@ -36,7 +36,8 @@ struct RecordCommand: ParsableCommand {
     @Option(help: "Leave this much of the file system free.") var keepFree = Size(bytes: 1 << 30)
     @Option(help: "Remove captures older than this.") var keepAge: Duration?
     @Option(help: "Keep at most this many captures.") var keepCount: Int?
-    @Option(help: "Shell command run for every capture, with FLIGHTREC_ID, FLIGHTREC_FILE, FLIGHTREC_SUMMARY…")
+    @Option(
+        help: "Shell command run for every capture: FLIGHTREC_ID, _FILE, _CONTAINER, _CAUSE, _SUMMARY tell it which.")
     var exec: String?
     @Option(help: "Stop by itself after this long.") var duration: Duration?
     @Option(help: "Docker daemon's socket, where it is not the usual one. Repeatable.") var dockerSocket: [String] = []

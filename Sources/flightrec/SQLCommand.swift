@@ -41,7 +41,7 @@ struct SQLCommand: ParsableCommand {
         } catch let error as QueryError {
             throw Failure(message: error.description)
         }
-        Self.catchInterrupt()
+        database.interrupt.catchSignal()
         let format: ResultFormat = json ? .json : csv ? .csv(isTerminal: Terminal.isTerminal) : .table
         var interrupted = false
         let shell = Shell(
@@ -54,15 +54,14 @@ struct SQLCommand: ParsableCommand {
             _ = shell.take(query)
             shell.end()
         } else {
-            Self.read(shell, stopAtFailure: isatty(STDIN_FILENO) != 1)
+            try Self.read(shell, LineReader(database.interrupt), stopAtFailure: isatty(STDIN_FILENO) != 1)
             if isatty(STDIN_FILENO) == 1 { return }
         }
         if shell.failed { throw ExitCode(interrupted ? 130 : Exit.failed) }
     }
 
     /// Lines until the end of the input or `.quit`. A script stops at its first failure; a person goes on.
-    private static func read(_ shell: Shell, stopAtFailure: Bool) {
-        let lines = LineReader()
+    private static func read(_ shell: Shell, _ lines: LineReader, stopAtFailure: Bool) throws {
         if lines.isInteractive {
             Terminal.print("flightrec: statements end with ;  .help says what there is, .quit or Ctrl-D ends")
         }
@@ -73,6 +72,7 @@ struct SQLCommand: ParsableCommand {
                 step = shell.take(line)
                 if stopAtFailure && shell.failed { return }
             case .interrupted:
+                guard lines.isInteractive else { throw ExitCode(130) }
                 shell.clear()
                 step = .ready
             case .end:
@@ -80,12 +80,5 @@ struct SQLCommand: ParsableCommand {
                 return
             }
         }
-    }
-
-    /// Ctrl-C stops the query; reads of the terminal end with EINTR.
-    private static func catchInterrupt() {
-        var action = sigaction()
-        action.__sigaction_handler.sa_handler = { _ in CaptureDatabase.interrupt() }
-        sigaction(SIGINT, &action, nil)
     }
 }
