@@ -126,14 +126,22 @@ extension Scene {
                 && sameHands($0)
         }
         let sorted = calls.sorted { $0.start < $1.start }
-        if others.isEmpty { return Calls(turns: sorted, doubt: nil) }
+        let rivals = others.filter { other in sorted.contains { Self.mayAwait(other, $0) } }
+        if rivals.isEmpty { return Calls(turns: sorted, doubt: nil) }
         let likely = sorted.filter { call in
-            let inHand = others.filter { ($0.readFirst ?? .max) <= call.start && ($0.sentFirst ?? $0.end) > call.start }
-            return inHand.allSatisfy { ($0.readFirst ?? 0) <= (turn.readFirst ?? 0) }
+            rivals.filter { Self.mayAwait($0, call) }.allSatisfy { ($0.readFirst ?? 0) <= (turn.readFirst ?? 0) }
         }
         return Calls(
             turns: likely,
-            doubt: "\(whose) had \(others.count + 1) requests in hand: which one called is inferred from the order")
+            doubt: "\(whose) had \(rivals.count + 1) requests in hand: which one called is inferred from the order")
+    }
+
+    /// Whether the turn can have waited for the call: it was in hand from the call's beginning on, and not answered long
+    /// before the call was. (Half of it: a server may lose patience and answer without.)
+    private static func mayAwait(_ turn: Turn, _ call: Turn) -> Bool {
+        let until = turn.isOpen ? .max : turn.sentFirst ?? turn.end
+        guard let read = turn.readFirst, read <= call.start, until > call.start else { return false }
+        return until - call.start >= call.total / 2
     }
 
     func isSame(_ a: Turn, _ b: Turn) -> Bool { a.socket == b.socket && a.sequence == b.sequence && a.role == b.role }

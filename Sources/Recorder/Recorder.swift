@@ -33,17 +33,17 @@ public final class Recorder {
     let resolver: ContainerResolver
     private let rules: ContainerRules
     let publisher: Publisher
-    private var softirqs = SoftirqHistory()
+    var softirqs = SoftirqHistory()
     var losses = Losses()
-    private var clocks = ClockHistory()
-    private var costs = CostHistory()
-    private let circumstances: [String: String]
-    private let context: ContextReader
-    private var openTurns: [fr_turn] = []
+    var clocks = ClockHistory()
+    var costs = CostHistory()
+    let circumstances: [String: String]
+    let context: ContextReader
+    var openTurns: [fr_turn] = []
     var started: Instant = 0
     private var ticks = 0
     private var stopping = false
-    private var selection: Selection
+    var selection: Selection
     var detachedAt: Instant?
     private var slicesSince: Instant = 0
     private var slicesWanted = false
@@ -266,79 +266,5 @@ public final class Recorder {
             for held in selection.note(decision) { fire(held.fact, began: held.began) }
         }
         probes.setOpenFloor(trigger.openFloor)
-    }
-
-    // MARK: Incidents
-
-    private func publish(force: Bool) {
-        let now = Clock.monotonic()
-        guard var incident = tracker.due(at: now, force: force) else { return }
-        // Up to the walk just made: what is open was seen there, and what ended since the trigger is drained.
-        incident.to = max(incident.to, now)
-        _ = publish(incident, at: now)
-    }
-
-    /// Pins what an incident needs and hands it over; returns the capture's id.
-    func publish(_ incident: PendingIncident, at now: Instant) -> String {
-        captures += 1
-        let from = max(incident.from, started)
-        let wall = Clock.wall()
-        var evidence = Evidence(
-            id: CaptureID.make(wall: wall), clock: ClockPair(monotonic: now, wall: wall), askedFrom: incident.from,
-            askedTo: incident.to, from: from, to: incident.to)
-        evidence.triggers = incident.triggers
-        evidence.baselines = incident.baselines
-        evidence.suppressed = tracker.suppressed.filter { selection.has($0.key) }.map { container, held in
-            SuppressedFact(container: container, count: held.count, worst: held.worst, last: held.last)
-        }.sorted { $0.container < $1.container }
-        evidence.gaps = losses.over(from, incident.to)
-        if incident.from < started {
-            evidence.gaps.insert(
-                Gap(from: incident.from, to: started, lost: 0, why: "before the recorder started"), at: 0)
-        }
-        if incident.capped {
-            evidence.gaps.append(Gap(from: incident.to, to: incident.to, lost: 0, why: "cut at the incident's cap"))
-        }
-        evidence.softirqTotals = softirqs.totals(from, incident.to)
-        evidence.softirqTicks = softirqs.ticks(from, incident.to)
-        evidence.dropReasons = probes.dropReasons
-        var blocks = window.snapshot(from: from, to: incident.to).filter { selection.has($0.container) }
-        if let open = openBlock() { blocks.append(open) }
-        let containers = Set(blocks.map(\.container)).union(incident.triggers.map(\.container))
-        context.history.collect(into: &evidence, containers: containers)
-        for key in containers {
-            if let cut = window.cutByBytes(key), cut > from {
-                evidence.gaps.append(Gap(from: from, to: cut, lost: 0, why: "history cut short by --memory"))
-            }
-        }
-        evidence.clocks = clocks.over(from, incident.to)
-        evidence.costs = costs.over(from, incident.to)
-        evidence.facts = circumstances
-        evidence.facts["fired"] = String(incident.fired)
-        evidence.facts["triggers.habitual"] = String(trigger.habitual)
-        evidence.facts["threads"] = probes.followsThreads ? "followed" : "not followed"
-        publisher.publish(
-            Finished(
-                evidence: evidence, sockets: registry.records().filter { selection.has($0.h.cgroup) }, blocks: blocks,
-                containers: containers.union(evidence.suppressed.map(\.container)),
-                opened: name(incident, incident.opened),
-                replaces: incident.replaces.flatMap { name(incident, $0) }))
-        return evidence.id
-    }
-
-    /// Of a manual snapshot there is none: no spike takes its place.
-    private func name(_ incident: PendingIncident, _ opened: Instant) -> IncidentName? {
-        incident.triggers.first.flatMap {
-            $0.kind == .manual ? nil : IncidentName(container: $0.container, opened: opened)
-        }
-    }
-
-    /// Turns that were still open at the last walk, as a block of their own.
-    private func openBlock() -> Block? {
-        let turns = openTurns.filter { selection.has($0.h.cgroup) }
-        guard !turns.isEmpty else { return nil }
-        return turns.withUnsafeBytes {
-            BlockCodec.encode(.open, container: 0, packedRecords: $0, count: turns.count)
-        }
     }
 }

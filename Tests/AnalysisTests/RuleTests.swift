@@ -168,6 +168,10 @@ private let at: UInt64 = 10_000 * ms
         let either = verdict(capture([served(1, 0, 805), call, served(3, 0, 810)]))
         #expect(either.cause == "downstream.slow" && either.confidence != .high)
         #expect(either.evidence.contains { $0.contains("inferred") })
+        // One that was read later, and answered long before the call was, did not wait for it.
+        var short = served(3, 0, 20)
+        short.readFirst = call.start
+        #expect(verdict(capture([served(1, 0, 805), call, short])).confidence == .high)
     }
 
     @Test func anUnwatchedPeerIsNeverBlamedWithHighConfidence() {

@@ -1,0 +1,83 @@
+import Analysis
+import CFlightrec
+import Capture
+import Events
+import Trigger
+import Window
+
+/// What becomes of an incident once its time has passed.
+extension Recorder {
+    func publish(force: Bool) {
+        let now = Clock.monotonic()
+        guard var incident = tracker.due(at: now, force: force) else { return }
+        // Up to the walk just made: what is open was seen there, and what ended since the trigger is drained.
+        incident.to = max(incident.to, now)
+        _ = publish(incident, at: now)
+    }
+
+    /// Pins what an incident needs and hands it over; returns the capture's id.
+    func publish(_ incident: PendingIncident, at now: Instant) -> String {
+        captures += 1
+        let from = max(incident.from, started)
+        let wall = Clock.wall()
+        var evidence = Evidence(
+            id: CaptureID.make(wall: wall), clock: ClockPair(monotonic: now, wall: wall), askedFrom: incident.from,
+            askedTo: incident.to, from: from, to: incident.to)
+        evidence.triggers = incident.triggers
+        evidence.baselines = incident.baselines
+        evidence.suppressed = tracker.suppressed.filter { selection.has($0.key) }.map { container, held in
+            SuppressedFact(container: container, count: held.count, worst: held.worst, last: held.last)
+        }.sorted { $0.container < $1.container }
+        evidence.gaps = losses.over(from, incident.to)
+        if incident.from < started {
+            evidence.gaps.insert(
+                Gap(from: incident.from, to: started, lost: 0, why: "before the recorder started"), at: 0)
+        }
+        if incident.capped {
+            evidence.gaps.append(Gap(from: incident.to, to: incident.to, lost: 0, why: "cut at the incident's cap"))
+        }
+        evidence.softirqTotals = softirqs.totals(from, incident.to)
+        evidence.softirqTicks = softirqs.ticks(from, incident.to)
+        evidence.dropReasons = probes.dropReasons
+        var blocks = window.snapshot(from: from, to: incident.to).filter { selection.has($0.container) }
+        blocks += openBlocks()
+        let containers = Set(blocks.map(\.container)).union(incident.triggers.map(\.container))
+        context.history.collect(into: &evidence, containers: containers)
+        for key in containers {
+            if let cut = window.cutByBytes(key), cut > from {
+                evidence.gaps.append(Gap(from: from, to: cut, lost: 0, why: "history cut short by --memory"))
+            }
+        }
+        evidence.clocks = clocks.over(from, incident.to)
+        evidence.costs = costs.over(from, incident.to)
+        evidence.facts = circumstances
+        evidence.facts["fired"] = String(incident.fired)
+        evidence.facts["triggers.habitual"] = String(trigger.habitual)
+        evidence.facts["threads"] = probes.followsThreads ? "followed" : "not followed"
+        publisher.publish(
+            Finished(
+                evidence: evidence, sockets: registry.records().filter { selection.has($0.h.cgroup) }, blocks: blocks,
+                containers: containers.union(evidence.suppressed.map(\.container)),
+                opened: name(incident, incident.opened),
+                replaces: incident.replaces.flatMap { name(incident, $0) }))
+        return evidence.id
+    }
+
+    /// Of a manual snapshot there is none: no spike takes its place.
+    private func name(_ incident: PendingIncident, _ opened: Instant) -> IncidentName? {
+        incident.triggers.first.flatMap {
+            $0.kind == .manual ? nil : IncidentName(container: $0.container, opened: opened)
+        }
+    }
+
+    /// Turns that were still open at the last walk, container by container, as blocks of their own.
+    private func openBlocks() -> [Block] {
+        let most = BlockCodec.maximumLength / EventKind.open.size
+        let turns = Dictionary(grouping: openTurns.filter { selection.has($0.h.cgroup) }, by: \.h.cgroup)
+        return turns.sorted { $0.key < $1.key }.map { container, turns in
+            turns.prefix(most).withUnsafeBytes {
+                BlockCodec.encode(.open, container: container, packedRecords: $0, count: min(turns.count, most))
+            }
+        }
+    }
+}
