@@ -73,7 +73,12 @@ struct ExportCommand: ParsableCommand {
     /// Whole or not at all; into what is no file (a pipe, /dev/null), as it comes.
     private func write(_ evidence: Evidence, _ capture: String, to file: String) throws {
         var status = stat()
-        if stat(file, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+        var source = stat()
+        let exists = stat(file, &status) == 0
+        if exists, stat(capture, &source) == 0, source.st_dev == status.st_dev, source.st_ino == status.st_ino {
+            throw Failure(message: "\(file) is the capture itself", code: Exit.usage)
+        }
+        if exists, status.st_mode & S_IFMT != S_IFREG {
             let opened = Glibc.open(file, O_WRONLY | O_CLOEXEC)
             guard opened >= 0 else {
                 throw Failure(message: "cannot write \(file): \(String(cString: strerror(errno)))")
