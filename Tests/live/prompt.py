@@ -30,6 +30,8 @@ def until(text, seconds=20):
 
 
 def say(text):
+    # As a person would: when it waits for the next key, not while it prepares the terminal.
+    time.sleep(0.4)
     os.write(terminal, text)
 
 
@@ -41,8 +43,6 @@ until(b"42")
 until(b"flightrec> ")
 say(b"a line given up")
 until(b"given up")
-# As a person would: when it waits for the next key.
-time.sleep(0.5)
 say(b"\x03")
 until(b"flightrec> ")
 say(b"SELECT 40 + 3 AS next;\n")
