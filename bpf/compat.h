@@ -89,6 +89,14 @@ static __always_inline u32 fr_reason_unspecified(void)
 	return 0;
 }
 
+/* A reason of its own since 6.15 or so; before, the number is ours and userspace names it. */
+static __always_inline u32 fr_reason_listen_overflow(void)
+{
+	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW))
+		return bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
+	return FR_REASON_LISTEN_OVERFLOW;
+}
+
 /* What lay unread in a socket's queue when it closed, often only the FIN: no packet was lost. Since 6.11 or so; before,
  * such packets had no reason. */
 static __always_inline bool fr_reason_is_close(u32 reason)

@@ -115,14 +115,14 @@ static __always_inline void fr_drop_flush(void)
 static __always_inline void fr_listen_drops(struct sock *sk, struct fr_sock *st)
 {
 	u32 drops = BPF_CORE_READ(sk, sk_drops.counter), more = drops - st->listen_drops;
-	if (!more || !bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW))
+	if (!more)
 		return;
 	struct fr_drop *e = fr_reserve(sizeof(*e), FR_DROP);
 	if (!e)
 		return;
 	__builtin_memset(e, 0, sizeof(*e));
 	fr_head(&e->h, bpf_ktime_get_ns(), st->container, st->id, FR_DROP);
-	e->reason = bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
+	e->reason = fr_reason_listen_overflow();
 	e->count = more;
 	e->netns = fr_netns(sk);
 	e->family = BPF_CORE_READ(sk, __sk_common.skc_family);

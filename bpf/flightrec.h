@@ -140,6 +140,9 @@ struct fr_reset {
 	__fr_u32 pad;
 };
 
+/* Not the kernel's: a full listener on kernels that have no reason for it. */
+#define FR_REASON_LISTEN_OVERFLOW 0xffff
+
 struct fr_drop {
 	struct fr_header h;
 	__fr_u64 location;	/* kernel text address of the dropper */

@@ -28,6 +28,11 @@ struct {
 
 const volatile u64 fr_queue_floor_ns = 1000000;
 #define FR_QUEUE_INTERVAL_NS 1000000ULL
+/* No queue holds a packet for longer; but a stamp may be an earlier packet's of the same address, whose end was not seen
+ * (queues without a lock may tell of the beginning after the end). */
+#define FR_QUEUE_MOST_NS 10000000000ULL
+/* Packets taken out at once are told of together, as a list. */
+#define FR_QUEUE_BULK 8
 
 SEC("?tp_btf/qdisc_enqueue")
 int BPF_PROG(enqueue_tp, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
@@ -37,18 +42,15 @@ int BPF_PROG(enqueue_tp, struct Qdisc *qdisc, const struct netdev_queue *txq, st
 	return 0;
 }
 
-SEC("?tp_btf/qdisc_dequeue")
-int BPF_PROG(dequeue_tp, struct Qdisc *qdisc, const struct netdev_queue *txq, int packets, struct sk_buff *skb)
+static __always_inline int fr_dequeued(struct Qdisc *qdisc, struct sk_buff *skb, u64 now)
 {
 	u64 key = (u64)skb;
-	if (!skb)
-		return 0;
 	u64 *since = bpf_map_lookup_elem(&queued, &key);
 	if (!since)
 		return 0;
-	u64 now = bpf_ktime_get_ns(), waited = now - *since;
+	u64 waited = now - *since;
 	bpf_map_delete_elem(&queued, &key);
-	if (waited < fr_queue_floor_ns)
+	if (waited < fr_queue_floor_ns || waited > FR_QUEUE_MOST_NS)
 		return 0;
 	struct fr_packet packet = {};
 	bool known = fr_packet(&packet, skb);
@@ -82,5 +84,16 @@ int BPF_PROG(dequeue_tp, struct Qdisc *qdisc, const struct netdev_queue *txq, in
 	slot->waited = waited;
 	slot->count = 0;
 	fr_submit(e);
+	return 0;
+}
+
+SEC("?tp_btf/qdisc_dequeue")
+int BPF_PROG(dequeue_tp, struct Qdisc *qdisc, const struct netdev_queue *txq, int packets, struct sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns();
+	for (int i = 0; i < FR_QUEUE_BULK && i < packets && skb; i++) {
+		fr_dequeued(qdisc, skb, now);
+		skb = skb->next;
+	}
 	return 0;
 }

@@ -34,6 +34,7 @@ struct fr_sock {
 	u64 next_first, next_last, next_woken, next_bytes; /* request data that arrived while still answering */
 	u64 rested, rested_rx, rested_bytes; /* end, last arrival and size of the answer before its first rest */
 	u32 sndbuf_at, rwnd_at;	/* chrono_stat when the turn began, jiffies */
+	u32 sndbuf_sent, rwnd_sent; /* and when the last send returned */
 	u32 id;
 	u32 generation;
 	u32 sequence;		/* of the current turn */

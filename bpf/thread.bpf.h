@@ -328,8 +328,9 @@ static __always_inline void fr_stack_write(struct seq_file *seq, struct task_str
 	e.start = start;
 	e.tid = BPF_CORE_READ(task, pid);
 	e.depth = bytes / sizeof(e.frames[0]);
-	bpf_seq_write(seq, &e, sizeof(e));
-	t->stack_told = start;
+	/* Written in vain, the whole thread is told again. */
+	if (!bpf_seq_write(seq, &e, sizeof(e)))
+		t->stack_told = start;
 }
 
 /* Every thread that ever handled a turn, with its slices since fr_slices_since and the one it is in. */

@@ -68,8 +68,10 @@ static __always_inline void fr_fill(struct fr_turn *e, struct sock *sk, struct f
 	e->pad = 0;
 	struct tcp_sock *tp = fr_tcp(sk);
 	if (tp) {
-		e->sndbuf_wait = (fr_chrono(tp, FR_CHRONO_SNDBUF) - st->sndbuf_at) * fr_jiffy_ns;
-		e->rwnd_wait = (fr_chrono(tp, FR_CHRONO_RWND) - st->rwnd_at) * fr_jiffy_ns;
+		/* A served turn ends with its last send: what a slow reader took after that is not in it. */
+		bool sent = st->role == FR_SERVED && st->tx_last && !st->sending;
+		e->sndbuf_wait = ((sent ? st->sndbuf_sent : fr_chrono(tp, FR_CHRONO_SNDBUF)) - st->sndbuf_at) * fr_jiffy_ns;
+		e->rwnd_wait = ((sent ? st->rwnd_sent : fr_chrono(tp, FR_CHRONO_RWND)) - st->rwnd_at) * fr_jiffy_ns;
 		e->srtt_us = FR_READ(tp, srtt_us) >> 3;
 	}
 }
@@ -297,7 +299,13 @@ static __always_inline void fr_sent(struct sock *sk, struct fr_sock *st, u64 now
 	st->tx_last = now;
 	st->tx_bytes += bytes;
 	struct tcp_sock *tp = fr_tcp(sk);
-	if (tp && !st->nagle_since && fr_held_by_nagle(tp))
+	if (!tp)
+		return;
+	if (st->phase == FR_RESPONSE) {
+		st->sndbuf_sent = fr_chrono(tp, FR_CHRONO_SNDBUF);
+		st->rwnd_sent = fr_chrono(tp, FR_CHRONO_RWND);
+	}
+	if (!st->nagle_since && fr_held_by_nagle(tp))
 		st->nagle_since = now;
 }
 

@@ -4,15 +4,16 @@
  * ended with no further traffic to close them. Only the claim is written here: the socket's own path owns the rest. */
 static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct fr_sock *st)
 {
-	u64 now = bpf_ktime_get_ns();
-	fr_walk_jiffies = bpf_jiffies64();
-	fr_walk_ktime = now;
-	if (!sk) /* the end of the walk */
+	if (!sk) { /* the end of the walk */
+		fr_walk_jiffies = bpf_jiffies64();
+		fr_walk_ktime = bpf_ktime_get_ns();
 		fr_drop_flush();
-	if (!sk || !st || !st->watched || st->pid_rejected)
 		return 0;
-	if (!fr_reportable(st))
+	}
+	/* Most sockets of a host: nothing more than this. */
+	if (!st || !st->watched || !fr_reportable(st) || st->pid_rejected)
 		return 0;
+	u64 now = bpf_ktime_get_ns();
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) {
 		if (fr_watched(sk, st))
 			fr_listen_drops(sk, st);
@@ -65,8 +66,11 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		open.woken = st->next_woken;
 		open.rx_bytes = st->next_bytes;
 		open.read_first = open.read_last = open.tx_first = open.tx_last = open.tx_bytes = 0;
+		open.sndbuf_wait = open.rwnd_wait = open.acked = 0;
+		open.tx_tid = open.nagle_us = open.rx_late_us = open.retransmits = 0;
+		open.rx_cpu = FR_NO_CPU;
 		open.sequence = sequence + 1;
-		open.flags |= FR_TURN_UNREAD;
+		open.flags = FR_TURN_OPEN | FR_TURN_UNREAD;
 	} else if (phase == FR_REQUEST && !st->read_first)
 		open.flags |= FR_TURN_UNREAD;
 	else if (ended && !st->sending) {

@@ -7,7 +7,8 @@ public func analyze(_ evidence: Evidence) -> Incident {
     let slow = slowTurns(turns, evidence.triggers, threshold)
     var settledEvidence = evidence
     settledEvidence.turns = turns
-    let worst = worstTurn(slow, evidence) ?? (evidence.triggers.isEmpty ? nil : turns.max { $0.total < $1.total })
+    let worst =
+        worstTurn(slow, settledEvidence) ?? (evidence.triggers.isEmpty ? nil : turns.max { $0.total < $1.total })
     let scene = Scene(settledEvidence, around: worst)
     let focus = worst.map { victim(of: $0, slow, scene) ?? $0 }
     let explained = focus.map { Case($0, scene) }
@@ -39,7 +40,10 @@ private func settled(_ turns: [Turn]) -> [Turn] {
     var byKey: [Key: Turn] = [:]
     for turn in turns {
         let key = Key(socket: turn.socket, sequence: turn.sequence)
-        if let known = byKey[key], !known.isOpen || (turn.isOpen && known.end >= turn.end) { continue }
+        if let known = byKey[key] {
+            if turn.isOpen && !known.isOpen { continue }
+            if turn.isOpen == known.isOpen && known.end >= turn.end { continue }
+        }
         byKey[key] = turn
     }
     return byKey.values.sorted { ($0.end, $0.socket) < ($1.end, $1.socket) }
@@ -49,12 +53,18 @@ private func settled(_ turns: [Turn]) -> [Turn] {
 private func slowTurns(_ turns: [Turn], _ triggers: [TriggerFact], _ lowest: UInt64) -> [Turn] {
     guard lowest > 0 else { return [] }
     let own = Dictionary(triggers.filter { $0.threshold > 0 }.map { ($0.container, $0.threshold) }) { min($0, $1) }
-    return turns.filter { $0.total >= own[$0.container] ?? lowest && !$0.flags.contains(.aborted) }
+    let hung = Dictionary(grouping: triggers.filter { $0.kind == .inFlight }, by: \.socket)
+    // An end without an answer is no latency; but one that was too slow before its client gave up is what fired.
+    func counts(_ turn: Turn) -> Bool {
+        guard turn.flags.contains(.aborted) else { return true }
+        return hung[turn.socket]?.contains { turn.start <= $0.at && $0.at <= turn.end } ?? false
+    }
+    return turns.filter { $0.total >= own[$0.container] ?? lowest && counts($0) }
         .sorted { ($1.total, $0.end, $0.socket) < ($0.total, $1.end, $1.socket) }
 }
 
-/// The slowest turn that fired; but a served one at least half as slow, because the cause is where the work is, not where
-/// it is awaited. Turns that did not fire come after: a container next door may have its long polls.
+/// The slowest turn that fired; but the served one it waited for, when that is at least half as slow: the cause is where
+/// the work is, not where it is awaited. Turns that did not fire come after: a container next door may have its long polls.
 private func worstTurn(_ slow: [Turn], _ evidence: Evidence) -> Turn? {
     let triggers = Dictionary(grouping: evidence.triggers.filter { $0.kind != .manual }, by: \.socket)
     let fired = slow.filter { turn in
@@ -66,7 +76,16 @@ private func worstTurn(_ slow: [Turn], _ evidence: Evidence) -> Turn? {
     // A relay only passes on: what it was called for, or what it called, tells more.
     let relays = Set(evidence.relays.map(\.pid))
     let ends = alike.filter { !(evidence.sockets[$0.socket]?.pid.map(relays.contains) ?? false) }
-    return ends.first { $0.role == .served } ?? ends.first ?? alike.first { $0.role == .served } ?? slowest
+    let first = ends.first ?? slowest
+    guard first.role == .called else { return first }
+    let scene = Scene(evidence, around: first)
+    if let answer = Case(first, scene).answer, let served = ends.first(where: { scene.isSame($0, answer) }) {
+        return served
+    }
+    // A request of the same container, within which the call was made.
+    return ends.first {
+        $0.role == .served && $0.container == first.container && $0.start <= first.start && $0.end >= first.start
+    } ?? first
 }
 
 /// Who waited behind this turn on its own thread. When there are such, they are what the incident is about: their
@@ -76,7 +95,7 @@ private func victim(of worst: Turn, _ slow: [Turn], _ scene: Scene) -> Turn? {
     let handling = from..<max(from, worst.sentLast ?? worst.end)
     return slow.first { other in
         guard other.role == .served, other.container == worst.container, !scene.isSame(other, worst),
-            (other.tid != 0 ? other.tid : Rules.lastReader(Case(other, scene))) == worst.tid
+            (other.tid != 0 ? other.tid : scene.lastReader(before: other)) == worst.tid
         else { return false }
         let queue = other.start..<max(other.start, other.readFirst ?? other.end)
         return queue.clamped(to: handling).length >= max(other.total, 1) / 2

@@ -32,9 +32,10 @@ extension Rules {
             $0 + Intervals.throttled(it.evidence.samples, container: it.turn.container, in: $1)
         }
         let thread = ThreadTime(reader(it), in: it.ranges(own), it.evidence)
-        // The cgroup's counter moves when any of its CPUs is held back; the thread's own slices say whether this one was.
-        let known = it.evidence.threadsFollowed && thread.tid != 0 && (thread.throttled > 0 || sampled == 0)
-        let time = known ? thread.throttled : sampled
+        // The cgroup's counter moves when any of its CPUs is held back; the thread's own slices say whether this one was. Where
+        // the kernel does not tell quota from CPU, it looks like a wait for a CPU while the counter moves.
+        let known = it.evidence.threadsFollowed && thread.tid != 0
+        let time = known ? thread.throttled > 0 ? thread.throttled : min(sampled, thread.queued) : sampled
         guard time > 0 else { return nil }
         var evidence = [
             "cpu.stat of \(it.name(it.turn.container)): throttled for about \(milliseconds(sampled)) meanwhile"
@@ -57,8 +58,14 @@ extension Rules {
             let span = (from..<to).clamped(to: queue)
             return span.isEmpty ? nil : (other, span)
         }
-        let time = it.overlap(handled.map(\.span), ["receive-queue"])
-        guard let worst = handled.max(by: { $0.span.length < $1.span.length })?.turn,
+        // An event loop that waits for what comes is not busy, whatever it has in hand.
+        let idle = ThreadTime.polling(reader, it.evidence)
+        let busy = handled.flatMap { Intervals.subtract(idle, from: $0.span) }
+        let time = it.overlap(busy, ["receive-queue"])
+        let longest = handled.map(\.span.length).max() ?? 0
+        // Of several in hand all the while the one read last is being worked on; the others wait for something.
+        let holding = handled.filter { $0.span.length >= longest - longest / 4 }
+        guard let worst = holding.max(by: { $0.turn.readFirst ?? 0 < $1.turn.readFirst ?? 0 })?.turn,
             time >= (queue.upperBound - queue.lowerBound) / 4
         else { return nil }
         let client = it.evidence.sockets[worst.socket]?.remote.description ?? "another client"
@@ -67,16 +74,11 @@ extension Rules {
             evidence: [
                 "the same thread handled \(handled.count) other turns while this one was queued, the longest of "
                     + milliseconds(worst.total)
-            ], certain: it.turn.tid != 0 || it.turn.isOpen, next: worst)
+            ], certain: holding.count == 1 && (it.turn.tid != 0 || it.turn.isOpen), next: worst)
     }
 
     /// The thread this end's turn needs. Nobody has read an unread request: its connection's last reader will.
-    static func reader(_ it: Case) -> UInt32 { it.turn.tid != 0 ? it.turn.tid : lastReader(it) }
-
-    static func lastReader(_ it: Case) -> UInt32 {
-        it.evidence.turns.filter { $0.socket == it.turn.socket && $0.tid != 0 && $0.sequence < it.turn.sequence }
-            .max { $0.sequence < $1.sequence }?.tid ?? 0
-    }
+    static func reader(_ it: Case) -> UInt32 { it.turn.tid != 0 ? it.turn.tid : it.scene.lastReader(before: it.turn) }
 
     /// No thread evidence: where, not why.
     static func application(_ it: Case) -> Finding? {

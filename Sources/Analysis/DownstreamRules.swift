@@ -43,6 +43,7 @@ extension Rules {
         var evidence = [
             "\(calls.turns.count) call\(calls.turns.count == 1 ? "" : "s") in this turn, the longest to \(whom): \(milliseconds(longest.total))"
         ]
+        if longest.flags.contains(.aborted) { evidence.append("given up without an answer") }
         if let doubt = calls.doubt { evidence.append(doubt) }
         return Finding(
             explained: time, summary: "waited \(it.part(time)) for \(whom)", evidence: evidence,

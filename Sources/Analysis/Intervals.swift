@@ -81,6 +81,7 @@ enum Intervals {
             }
             total += Double(high - low) * min(1, Double(after - before) / Double(b.at - a.at))
         }
-        return min(UInt64(max(total, 0)), span.upperBound - span.lowerBound)
+        // A forged span may be as long as a UInt64 can tell, and the sum more.
+        return min(UInt64(exactly: max(total, 0).rounded()) ?? .max, span.upperBound - span.lowerBound)
     }
 }

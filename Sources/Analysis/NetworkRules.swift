@@ -36,7 +36,7 @@ extension Rules {
     /// Stages in which a lost segment of the turn holds up its end. In the application's own, it can't.
     static func exposed(_ role: Role) -> Set<String> {
         role == .served
-            ? ["request-transfer", "request-read", "response", "send-buffer", "peer-window"]
+            ? ["request-transfer", "request-read", "send-buffer", "peer-window"]
             : [
                 "connect", "request-send", "send-buffer", "peer-window", "request-transit", "request-relay", "network",
                 "waiting-for-peer", "response-transit", "response-relay", "response-read",
@@ -125,19 +125,24 @@ extension Rules {
         let sender = it.turn.sender != 0 ? it.turn.sender : it.turn.tid
         let thread = ThreadTime(sender, in: it.ranges(["response", "request-send"]), it.evidence)
         let blocked = it.evidence.threadsFollowed ? thread.sending : 0
-        guard limited + blocked > 0 else { return nil }
+        let time = min(it.total, limited &+ blocked)
+        guard time > 0 else { return nil }
+        // write(2) may as well be to a file or a pipe.
+        let certain = limited > 0 || it.turn.flags.contains(.sending) || thread.sendingToSocket >= blocked / 2
         var evidence: [String] = []
         if limited > 0 {
             evidence.append("tcp_sock.chrono_stat: send-buffer limited for \(milliseconds(it.turn.sendBufferWait))")
         }
         if blocked > 0 { evidence.append(thread.sentence) }
         return Finding(
-            explained: limited + blocked, summary: "waited \(it.part(limited + blocked)) for send buffer",
-            evidence: evidence)
+            explained: time, summary: "waited \(it.part(time)) for send buffer", evidence: evidence, certain: certain)
     }
 
     static func peerWindow(_ it: Case) -> Finding? {
-        let time = it.waterfall["peer-window"]
+        let sending = it.waterfall["peer-window"]
+        // What was handed to TCP at once may wait for the window all the same, and its acknowledgement with it.
+        let more = it.turn.receiverWindowWait > sending ? it.turn.receiverWindowWait - sending : 0
+        let time = sending + min(more, it.turn.role == .called ? it.waterfall["network"] : 0)
         return Finding(
             explained: time, summary: "the peer's window was closed for \(it.part(time))",
             evidence: ["tcp_sock.chrono_stat: receive-window limited for \(milliseconds(it.turn.receiverWindowWait))"])
@@ -166,7 +171,8 @@ extension Rules {
     /// The rest of the request was long in coming.
     private static func slowClient(_ it: Case) -> Finding? {
         let thread = ThreadTime(reader(it), in: it.ranges(["request-read"]), it.evidence)
-        let time = it.waterfall["request-transfer"] + (it.evidence.threadsFollowed ? thread.receiving : 0)
+        let time = min(
+            it.total, it.waterfall["request-transfer"] &+ (it.evidence.threadsFollowed ? thread.receiving : 0))
         return Finding(
             explained: time, summary: "\(it.peer) sent its request slowly: \(it.part(time))",
             evidence: ["its first part had been read when the rest came"], certain: false)

@@ -110,11 +110,16 @@ extension Rules {
     static func delayedAck(_ it: Case) -> Finding? {
         let mine = it.turn.nagle
         let theirs = (it.turn.role == .called ? it.answer : it.scene.question(of: it.turn))?.nagle ?? 0
-        let stages: Set<String> =
-            it.turn.role == .called
-            ? transits.union(["receive-queue"])
-            : ["receive-queue", "request-transfer", "request-read", "response", "application"]
-        let time = min(mine + theirs, it.ranges(stages).reduce(0) { $0 + $1.length })
+        func length(_ stages: Set<String>) -> UInt64 { it.ranges(stages).reduce(0) { $0 + $1.length } }
+        let time: UInt64
+        if it.turn.role == .called {
+            time = min(mine + theirs, length(transits.union(["receive-queue"])))
+        } else {
+            // What a served turn's own end holds back delays it between its sends only; its last segment leaves after its end.
+            time =
+                min(mine, length(["response"]))
+                + min(theirs, length(["receive-queue", "request-transfer", "request-read", "application"]))
+        }
         // Less than the shortest delayed ACK (TCP_DELACK_MIN, 40 ms) is a round trip.
         guard mine + theirs >= 30_000_000 else { return nil }
         let who = mine >= theirs ? it.name(it.turn.container) : it.peer
@@ -167,7 +172,9 @@ extension Rules {
         // An ACK that came with the answer: the peer cannot have held it back for longer.
         let together = it.turn.acknowledged == it.turn.receivedFirst && it.turn.acknowledged != nil
         let wait = it.waterfall["waiting-for-peer"]
-        let time = separate > 0 ? separate : together ? wait : 0
+        let whole = separate > 0 ? separate : together ? wait : 0
+        // A peer that does not read acknowledges late too: then its window was closed.
+        let time = whole - min(whole, it.turn.receiverWindowWait)
         let trip = UInt64(it.turn.smoothedRTT) * 1000
         // Most peers hold an ACK back for 40 ms at the longest (TCP_DELACK_MIN).
         guard time > 60_000_000 else { return nil }

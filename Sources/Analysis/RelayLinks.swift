@@ -17,6 +17,8 @@ struct RelayLinks {
         var candidates: [SocketID]
         /// The relay's other side was seen at all.
         var isWatched: Bool
+        /// There were more connections than can be compared.
+        var isCrowded = false
     }
 
     /// In which turns are known, and until when they are all complete.
@@ -34,7 +36,7 @@ struct RelayLinks {
     /// Relays looked at, and relays of one port: a host restarts containers, it does not publish a port twice.
     private static let mostRelays = 4096
     private static let mostOfPort = 16
-    /// Pairs of connections compared; beyond, nothing is ruled out and links stay in doubt.
+    /// Pairs of connections compared; beyond, links stay in doubt.
     private static let mostPairs = 500_000
     /// ns before the capture's end from when a turn may still wait for its report: those end with a rest of a second.
     private static let settling: UInt64 = 1_500_000_000
@@ -59,7 +61,11 @@ struct RelayLinks {
             for id in side.outer.sorted() {
                 guard let outer = stream(id, evidence) else { continue }
                 budget -= inner.count
-                let found = inner.filter { budget < 0 || Self.fits($0, outer, span) }.map(\.socket.id)
+                guard budget >= 0 else {
+                    links[id] = Link(relay: relay, candidates: [], isWatched: !inner.isEmpty, isCrowded: true)
+                    continue
+                }
+                let found = inner.filter { Self.fits($0, outer, span) }.map(\.socket.id)
                 // A port may be taken by one relay after another: the one that has something to show is meant.
                 if let known = links[id], known.candidates.count >= found.count { continue }
                 links[id] = Link(relay: relay, candidates: found, isWatched: !inner.isEmpty)
@@ -157,6 +163,9 @@ struct RelayLinks {
     /// What a call became behind its relay; `nil`: it went through none.
     func relayed(_ call: Turn) -> Relayed? {
         guard !call.flags.contains(.connecting), let link = links[call.socket] else { return nil }
+        if link.isCrowded {
+            return Relayed(relay: link.relay, doubt: "too many connections went through it to tell which is whose")
+        }
         var found = link.candidates.flatMap { turns[$0] ?? [] }.filter {
             !$0.flags.contains(.aborted) && Self.holds(call, $0)
         }

@@ -8,6 +8,8 @@ struct Scene {
     private let bySequence: [Sequences: [SocketID]]
     /// Calls through docker-proxy and its like.
     let relays: RelayLinks
+    /// Threads that read on connections of `near`, in order of the turns.
+    private let readers: [SocketID: [(sequence: UInt32, tid: UInt32)]]
 
     private struct Sequences: Hashable {
         var sent: UInt32
@@ -22,6 +24,14 @@ struct Scene {
         let from = (focus?.start ?? 0) > Self.margin ? (focus?.start ?? 0) - Self.margin : 0
         let to = focus.map { $0.end.addingReportingOverflow(Self.margin) }.map { $0.overflow ? .max : $0.partialValue }
         near = focus == nil ? [] : evidence.turns.filter { $0.end >= from && $0.start <= to ?? .max }
+        let wanted = Set(near.lazy.filter { $0.tid == 0 && $0.sequence > 1 }.map(\.socket))
+        var readers: [SocketID: [(sequence: UInt32, tid: UInt32)]] = [:]
+        if !wanted.isEmpty {
+            for turn in evidence.turns where turn.tid != 0 && wanted.contains(turn.socket) {
+                readers[turn.socket, default: []].append((turn.sequence, turn.tid))
+            }
+        }
+        self.readers = readers
         var bySequence: [Sequences: [SocketID]] = [:]
         for socket in evidence.sockets.values {
             guard let pair = socket.sequence else { continue }
@@ -51,6 +61,22 @@ struct Scene {
                 && ($0.sequence == nil || mine.sequence == nil)
         }
         return others.count == 1 ? others[0] : nil
+    }
+
+    /// The thread that read the turn before on the same connection; 0: not known.
+    func lastReader(before turn: Turn) -> UInt32 {
+        readers[turn.socket]?.filter { $0.sequence < turn.sequence }.max { $0.sequence < $1.sequence }?.tid ?? 0
+    }
+
+    /// Whether the process hands its connections from thread to thread, as runtimes do that run many tasks on few threads
+    /// (Go, tokio, virtual threads): then a thread that waits need not wait for the turn's sake.
+    func handsOver(_ pid: UInt32) -> Bool {
+        var tids: [SocketID: UInt32] = [:]
+        for turn in near where turn.role == .served && turn.tid != 0 && evidence.sockets[turn.socket]?.pid == pid {
+            if turn.sender != 0 && turn.sender != turn.tid { return true }
+            if let known = tids.updateValue(turn.tid, forKey: turn.socket), known != turn.tid { return true }
+        }
+        return false
     }
 
     /// When the thread was first seen at work: before, nobody knows what it did.
@@ -105,7 +131,6 @@ extension Scene {
         let to = turn.sentFirst ?? turn.end
         let during = near.filter {
             $0.role == .called && $0.container == turn.container && $0.start >= from && $0.start < to
-                && !$0.flags.contains(.aborted)
         }
         let own = during.filter { $0.tid != 0 && ($0.tid == turn.tid || $0.tid == turn.sender) }
         if !own.isEmpty {
@@ -115,7 +140,11 @@ extension Scene {
         guard let pid = evidence.sockets[turn.socket]?.pid else { return Calls(turns: [], doubt: nil) }
         let theirs = during.filter { evidence.sockets[$0.socket]?.pid == pid }
         guard !theirs.isEmpty else { return Calls(turns: [], doubt: nil) }
-        return claim(theirs, for: turn, whose: "process \(pid)") { evidence.sockets[$0.socket]?.pid == pid }
+        var calls = claim(theirs, for: turn, whose: "process \(pid)") { evidence.sockets[$0.socket]?.pid == pid }
+        if calls.doubt == nil {
+            calls.doubt = "made by another thread of process \(pid): for this request, by their times"
+        }
+        return calls
     }
 
     private func claim(_ calls: [Turn], for turn: Turn, whose: String, _ sameHands: (Turn) -> Bool) -> Calls {

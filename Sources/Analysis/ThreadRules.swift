@@ -79,7 +79,16 @@ extension Rules {
     static func lock(_ it: Case) -> Finding? {
         guard let thread = inHand(it) else { return nil }
         let time = thread.byWaiting[.lock] ?? 0
-        return finding(it, time, "waited for another thread (futex) for \(it.part(time))", thread)
+        guard var found = finding(it, time, "waited for another thread (futex) for \(it.part(time))", thread) else {
+            return nil
+        }
+        // There a thread parks in a futex whatever its task waits for.
+        if let pid = it.evidence.sockets[it.turn.socket]?.pid, it.scene.handsOver(pid) {
+            found.certain = false
+            found.evidence.append(
+                "process \(pid) hands connections from thread to thread: the wait may be for anything")
+        }
+        return found
     }
 
     static func sleeping(_ it: Case) -> Finding? {

@@ -59,12 +59,22 @@ struct ThreadTime {
         }
     }
 
+    /// When the thread waited for whatever comes (poll, epoll, select).
+    static func polling(_ tid: UInt32, _ evidence: Evidence) -> [Range<Instant>] {
+        let machine = evidence.facts["machine"] ?? "x86_64"
+        return evidence.slices.filter {
+            $0.tid == tid && !$0.isBurst && Syscalls.describe($0.syscall, machine: machine).waiting == .poll
+        }.map(\.blocked)
+    }
+
     /// A burst's time inside `range`, as if it were spread evenly.
     private static func part(_ spent: UInt64, of slice: Slice, in range: Range<Instant>) -> UInt64 {
         let whole = slice.end > slice.start ? slice.end - slice.start : 0
         let inside = (slice.start..<max(slice.start, slice.end)).clamped(to: range).length
         guard whole > 0 else { return 0 }
-        return UInt64(Double(min(spent, whole)) * (Double(inside) / Double(whole)))
+        // Rounding up may reach 2^64, which no UInt64 holds.
+        return min(
+            inside, UInt64(exactly: (Double(min(spent, whole)) * (Double(inside) / Double(whole))).rounded()) ?? inside)
     }
 
     /// Blocked in taking data from a socket.
@@ -78,6 +88,9 @@ struct ThreadTime {
             $0 &+ (blocked[$1] ?? 0)
         }
     }
+
+    /// Of that, in calls that only take sockets.
+    var sendingToSocket: UInt64 { ["sendto", "sendmsg", "sendmmsg"].reduce(0) { $0 &+ (blocked[$1] ?? 0) } }
 
     /// The syscall it was blocked in longest.
     var longest: (name: String, time: UInt64)? {

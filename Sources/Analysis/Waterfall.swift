@@ -93,8 +93,8 @@ public struct Waterfall: Sendable, Equatable {
             at = end
             beganHere = true
         }
-        // An open turn is in the first stage whose mark is missing after the last one that is there.
-        if turn.isOpen, turn.end > at {
+        // An open turn, and one that was given up, is in the first stage whose mark is missing after the last one that is there.
+        if turn.isOpen || turn.flags.contains(.aborted), turn.end > at {
             let reached = marks.lastIndex { $0.end != nil } ?? -1
             if let current = marks[(reached + 1)...].first(where: {
                 $0.end == nil && !["request-transfer", "request-read", "network"].contains($0.stage)

@@ -46,16 +46,27 @@ enum BlockRows {
         }
     }
 
+    /// Events a byte may stand for: real ones take one byte or more, for their time alone. So a small file can't ask for a
+    /// lot of memory; `fewEvents` in any case.
+    private static let eventsPerByte = 16
+    private static let fewEvents = 65536
+
     /// Refuses before anything is decoded what would not fit.
     static func measure(_ db: Database, _ limits: CaptureLimits) throws {
         var events = 0
         var bytes = 0
-        try EvidenceTables.each(db, "kind, count, raw_length", "block") { row in
+        var stored = 0
+        try EvidenceTables.each(db, "kind, count, raw_length, length(data)", "block") { row in
+            stored = .saturated(stored.addingReportingOverflow(try row.count(3)))
             let size = EventKind(rawValue: try row.number(0))?.size ?? 0
             let count = try row.count(1)
             let raw = max(try row.count(2), Int.saturated(count.multipliedReportingOverflow(by: size)))
             events = .saturated(events.addingReportingOverflow(count))
             bytes = .saturated(bytes.addingReportingOverflow(raw))
+            guard events <= Self.fewEvents + stored.multipliedReportingOverflow(by: Self.eventsPerByte).partialValue
+            else {
+                throw Excess(why: "it claims \(events) events in \(stored) bytes")
+            }
             guard events <= limits.events else { throw Excess(why: "it claims more than \(limits.events) events") }
             guard bytes <= limits.bytes else {
                 throw Excess(why: "its events would take more than \(limits.bytes >> 20) MiB of memory")

@@ -81,8 +81,6 @@ struct EventCollector {
     private mutating func addOpen(_ turn: Turn) {
         let key = OpenKey(socket: turn.socket, start: turn.start)
         if let known = open[key], known.end >= turn.end { return }
-        var turn = turn
-        turn.flags.insert(.open)
         open[key] = turn
     }
 

@@ -34,7 +34,8 @@ extension PerfettoExport {
                     trace.count(rate, at: max(step * Self.step, evidence.from), on: counter)
                     // Nothing in the next step says so itself.
                     if steps[step + 1] == nil {
-                        trace.count(Int64(0), at: min((step + 1) * Self.step, evidence.to), on: counter)
+                        let (next, overflow) = (step + 1).multipliedReportingOverflow(by: Self.step)
+                        trace.count(Int64(0), at: overflow ? evidence.to : min(next, evidence.to), on: counter)
                     }
                 }
             }

@@ -26,6 +26,8 @@ public final class Probes {
     private(set) var ladder: Ladder
     private var ring: OpaquePointer?
     private let sink = RingSink()
+    /// Iterators that have run.
+    private var worked: Set<String> = []
     var firstJiffies: (jiffies: UInt64, ktime: UInt64)?
     /// Names of this kernel's `enum skb_drop_reason`.
     public let dropReasons: [UInt32: String]
@@ -34,7 +36,8 @@ public final class Probes {
     public init(filter: ProbeFilter, debug: ProbeDebug = ProbeDebug()) throws(KernelError) {
         LibBPFLog.install()
         let btf = try KernelBTF()
-        dropReasons = btf.enumNames("skb_drop_reason", dropping: "SKB_DROP_REASON_")
+        dropReasons = btf.enumNames("skb_drop_reason", dropping: "SKB_DROP_REASON_").merging(
+            [UInt32(FR_REASON_LISTEN_OVERFLOW): "TCP_LISTEN_OVERFLOW"]) { kernels, _ in kernels }
         ladder = Ladder(btf: btf, debug: debug)
         object = try Self.settle(&ladder, filter)
         globals = Globals(object: object.object)
@@ -179,9 +182,11 @@ public final class Probes {
         do throws(KernelError) {
             link = try object.iterator(program.name, of: hook, overMap: maps[program.name])
         } catch {
-            ladder.refuse(hook, because: error.description)
+            // What worked before is short of something now.
+            if !worked.contains(hook) { ladder.refuse(hook, because: error.description) }
             throw error
         }
+        worked.insert(hook)
         let reader = bpf_iter_create(bpf_link__fd(link))
         guard reader >= 0 else { throw .failed(operation: "opening iterator \(hook)", errno: errno, log: "") }
         defer { close(reader) }

@@ -15,6 +15,8 @@ import Window
 /// The pump: one thread that drains the ring, keeps the window, asks the trigger, and hands incidents to the publisher.
 public final class Recorder {
     private static let tick: UInt64 = 100_000_000
+    /// Ten seconds of them.
+    private static let mostFailedTicks = 100
     /// Ticks between two looks at what changes slowly: counters, softirqs, sealing, eviction.
     private static let slowTicks = 5
     /// ns after its last turn that a container is still looked at now and then.
@@ -42,6 +44,7 @@ public final class Recorder {
     var openTurns: [fr_turn] = []
     var started: Instant = 0
     private var ticks = 0
+    private var failedTicks = 0
     private var stopping = false
     var selection: Selection
     var detachedAt: Instant?
@@ -91,11 +94,24 @@ public final class Recorder {
             logger.warning("connections older than the recorder: \(error)")
         }
         logger.notice("armed: captures go to \(options.directory)")
+        do {
+            try watch()
+        } catch {
+            // What is being collected is worth more than the reason why no more will be.
+            logger.error("the recorder ends: \(error)")
+            publish(force: true)
+            publisher.finish()
+            throw error
+        }
+        try finish()
+    }
+
+    private func watch() throws {
         while !stopping {
             try loop.wait { source, signal in
                 switch source {
                 case .ring: drain()
-                case .tick: try onTick()
+                case .tick: try tick()
                 case .wake: try applyRules()
                 case .signal: if signal != SIGHUP { stopping = true }
                 case .control: control.serve { answer($0) }
@@ -103,7 +119,6 @@ public final class Recorder {
             }
             if let duration = options.duration, Clock.monotonic() - started >= duration { stopping = true }
         }
-        try finish()
     }
 
     private func finish() throws {
@@ -206,6 +221,21 @@ public final class Recorder {
     }
 
     // MARK: Ticks
+
+    /// Looks at the kernel may fail for a while, when it has no memory or this process no descriptors: that is a gap. When it
+    /// lasts, there is nothing left to record.
+    private func tick() throws {
+        do {
+            try onTick()
+            failedTicks = 0
+        } catch let error as KernelError {
+            failedTicks += 1
+            let now = Clock.monotonic()
+            losses.gap(from: now > Self.tick ? now - Self.tick : 0, to: now, why: "a look at the kernel failed")
+            if failedTicks == 1 { logger.warning("a look at the kernel failed, trying again: \(error)") }
+            if failedTicks >= Self.mostFailedTicks { throw error }
+        }
+    }
 
     private func onTick() throws {
         drain()

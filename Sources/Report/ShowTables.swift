@@ -168,7 +168,7 @@ private func costLines(_ evidence: Evidence, _ style: Style) -> [String] {
         last.cpu >= first.cpu, last.events >= first.events
     else { return [] }
     let span = Double(last.at - first.at)
-    let rate = Format.count(UInt64(Double(last.events - first.events) * 1e9 / span))
+    let rate = Format.count(UInt64(exactly: (Double(last.events - first.events) * 1e9 / span).rounded()) ?? .max)
     return field(
         "  cost",
         "\(Format.share(Double(last.cpu - first.cpu) / span)) of a CPU for the recorder, "

@@ -110,7 +110,10 @@ public struct IncidentTracker: Sendable {
         let earlier = takeEarlier(trigger, began)
         guard pending == nil else {
             pending?.extend(trigger, from: from, to: to, baselines: baselines)
-            if let pending { budget.saw(trigger.observed, trigger.container, opened: pending.opened) }
+            // Whoever it was that was slow: what is in the capture goes with it, should that be replaced.
+            if let pending, let opener = pending.triggers.first?.container {
+                budget.saw(trigger.observed, opener, opened: pending.opened)
+            }
             remember(trigger, began, isTold: true)
             return
         }

@@ -64,6 +64,7 @@ public final class CaptureFixture {
         var raw = fr_turn()
         raw.h = header(kind, at: origin + end, container: container, socket: socket)
         raw.start = origin + start
+        if kind == .open { raw.flags = UInt8(FR_TURN_OPEN.rawValue) }
         let tenth = (end - start) / 10
         if role == .served {
             raw.rx_first = raw.start

@@ -136,6 +136,7 @@ struct Fixture {
         }
         var open = fr_turn()
         open.h = header(.open, at: 45 * second, socket: 9)
+        open.flags = UInt8(FR_TURN_OPEN.rawValue)
         open.start = 44 * second
         var later = open
         later.h.ts = 46 * second
