@@ -159,7 +159,7 @@ def limited_memory(host: Host) -> tuple[str, ...]:
         device = f"{os.major(number)}:{os.minor(number)}"
         host.undo.append(("sh", "-c", f"echo {device} 0 > {root}"))
         root.write_text(f"{device} {8 * SLOW_DISK}")
-    return "-m", "24m", "-v", f"{host.slow}:/slow", "--device-write-bps", f"{host.loop}:{8 * SLOW_DISK}"
+    return "-m", "28m", "-v", f"{host.slow}:/slow", "--device-write-bps", f"{host.loop}:{8 * SLOW_DISK}"
 
 
 def little_memory(host: Host) -> None:

@@ -15,29 +15,31 @@ def run(host: Host, flightrec: str, seconds: int) -> bool:
     host.service("api", downstream=host.addresses("db"))
     host.service("loop", "loop", downstream=host.addresses("db"))
     recorder = Recorder(flightrec, host.scratch / "healthy", host.socket, "auto")
-    span = str(seconds)
-    api = host.address("api")
-    loads = [
-        host.client("client", "load", api, "80", span, "50"),
-        host.client("client", "load", host.address("loop", 6), "80", span, "20"),
-        host.client("client", "idle", api, "80", span, "10"),
-        host.client("client", "poll", api, "80", span, "5"),
-        host.client("client", "push", host.address("client"), "81", span),
-        host.client("neighbour", "fresh", api, "80", span, "10"),
-        host.client("neighbour", "pipeline", api, "80", span, "10"),
-        host.client("neighbour", "download", api, "80", span),
-        host.client("neighbour", "chain", api, "80", span, "20"),
-    ]
-    end = time.monotonic() + seconds + 60
-    for load in loads:
-        _, err = load.communicate(timeout=max(1, end - time.monotonic()))
-        if load.returncode != 0:
-            print(f"broken healthy load: {err}")
-            recorder.kill()
-            return False
-    books = recorder.stop()
-    incidents = recorder.list()
-    for row in incidents:
-        print(f"wrong  healthy: {row['container']['name']} {row['peak_ns'] / 1e6:.0f} ms: {row['verdict']['summary']}")
-    print(f"{'wrong' if incidents or books else 'right'}  healthy mixed load for {seconds} s: {len(incidents)} incidents. {books}")
-    return not incidents and not books
+    try:
+        span = str(seconds)
+        api = host.address("api")
+        loads = [
+            host.client("client", "load", api, "80", span, "50"),
+            host.client("client", "load", host.address("loop", 6), "80", span, "20"),
+            host.client("client", "idle", api, "80", span, "10"),
+            host.client("client", "poll", api, "80", span, "5"),
+            host.client("client", "push", host.address("client"), "81", span),
+            host.client("neighbour", "fresh", api, "80", span, "10"),
+            host.client("neighbour", "pipeline", api, "80", span, "10"),
+            host.client("neighbour", "download", api, "80", span),
+            host.client("neighbour", "chain", api, "80", span, "20"),
+        ]
+        end = time.monotonic() + seconds + 60
+        for load in loads:
+            _, err = load.communicate(timeout=max(1, end - time.monotonic()))
+            if load.returncode != 0:
+                print(f"broken healthy load: {err}")
+                return False
+        books = recorder.stop()
+        incidents = recorder.list()
+        for row in incidents:
+            print(f"wrong  healthy: {row['container']['name']} {row['peak_ns'] / 1e6:.0f} ms: {row['verdict']['summary']}")
+        print(f"{'wrong' if incidents or books else 'right'}  healthy mixed load for {seconds} s: {len(incidents)} incidents. {books}")
+        return not incidents and not books
+    finally:
+        recorder.kill()
