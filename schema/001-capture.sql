@@ -304,7 +304,7 @@ CREATE TABLE block (
     began_ns   INTEGER NOT NULL, -- earliest start of its turns or slices; of other kinds from_ns
     sockets    BLOB    NOT NULL, -- sockets its records name (0: none), ascending: LEB128 differences, the first to 0
     count      INTEGER NOT NULL,
-    codec      INTEGER NOT NULL, -- how data is encoded
+    codec      INTEGER NOT NULL, -- how data is encoded: BLOCKS.md beside this file
     raw_length INTEGER NOT NULL, -- bytes before compression
     checksum   INTEGER NOT NULL, -- CRC of data as it is stored
     data       BLOB    NOT NULL

@@ -31,22 +31,28 @@ public func analyze(_ evidence: Evidence) -> Incident {
         evidence: evidence)
 }
 
-/// Completed turns, and open ones that never were completed.
+/// Completed turns, and open ones that never were completed; in order of `end`, as they came.
 private func settled(_ turns: [Turn]) -> [Turn] {
     struct Key: Hashable {
         var socket: SocketID
         var sequence: UInt32
-    }
-    var byKey: [Key: Turn] = [:]
-    for turn in turns {
-        let key = Key(socket: turn.socket, sequence: turn.sequence)
-        if let known = byKey[key] {
-            if turn.isOpen && !known.isOpen { continue }
-            if turn.isOpen == known.isOpen && known.end >= turn.end { continue }
+
+        init(_ turn: Turn) {
+            socket = turn.socket
+            sequence = turn.sequence
         }
-        byKey[key] = turn
     }
-    return byKey.values.sorted { ($0.end, $0.socket) < ($1.end, $1.socket) }
+    // Of a million turns a handful are open: only their like is looked at twice.
+    let open = turns.indices.filter { turns[$0].isOpen }
+    guard !open.isEmpty else { return turns }
+    var last: [Key: Int] = [:]
+    for index in open { last[Key(turns[index])] = index }
+    let sockets = Set(open.map { turns[$0].socket })
+    for index in turns.indices where sockets.contains(turns[index].socket) && !turns[index].isOpen {
+        last[Key(turns[index])] = nil
+    }
+    let kept = Set(last.values)
+    return turns.indices.filter { !turns[$0].isOpen || kept.contains($0) }.map { turns[$0] }
 }
 
 /// Turns over their container's threshold, slowest first. Containers that fired nothing are held to the lowest.
@@ -59,7 +65,8 @@ private func slowTurns(_ turns: [Turn], _ triggers: [TriggerFact], _ lowest: UIn
         guard turn.flags.contains(.aborted) else { return true }
         return hung[turn.socket]?.contains { turn.start <= $0.at && $0.at <= turn.end } ?? false
     }
-    return turns.filter { $0.total >= own[$0.container] ?? lowest && counts($0) }
+    // The quick question first: few of a million are slow.
+    return turns.filter { $0.total >= lowest && $0.total >= own[$0.container] ?? lowest && counts($0) }
         .sorted { ($1.total, $0.end, $0.socket) < ($0.total, $1.end, $1.socket) }
 }
 
@@ -195,13 +202,19 @@ private func socketRows(_ evidence: Evidence, _ turns: [Turn]) -> [SocketRow] {
         rows[info.id] = SocketRow(
             info: info, turns: 0, maximum: 0, established: established, bufferWait: 0, retransmits: 0)
     }
+    // Rows are large: figures are gathered apart from them.
+    var figures: [SocketID: (turns: Int, maximum: UInt64, bufferWait: UInt64)] = [:]
     for turn in turns {
-        guard var row = rows[turn.socket] else { continue }
-        row.turns += 1
-        row.maximum = max(row.maximum, turn.total)
-        row.bufferWait = saturating(
-            row.bufferWait, saturating(turn.sendBufferWait, turn.receiverWindowWait))
-        rows[turn.socket] = row
+        var sum = figures[turn.socket] ?? (0, 0, 0)
+        sum.turns += 1
+        sum.maximum = max(sum.maximum, turn.total)
+        sum.bufferWait = saturating(sum.bufferWait, saturating(turn.sendBufferWait, turn.receiverWindowWait))
+        figures[turn.socket] = sum
+    }
+    for (socket, sum) in figures {
+        rows[socket]?.turns = sum.turns
+        rows[socket]?.maximum = sum.maximum
+        rows[socket]?.bufferWait = sum.bufferWait
     }
     for retransmit in evidence.retransmits { rows[retransmit.socket]?.retransmits += 1 }
     for state in evidence.states where state.kind == .closed {
