@@ -111,28 +111,29 @@ static __always_inline void fr_burst_add(struct fr_thread *t, struct fr_off *bur
 		burst->woken += off->end - off->woken;
 }
 
-static __always_inline void fr_slice_ends(struct fr_thread *t)
+/* From this length on a slice is kept by itself. */
+static __always_inline u64 fr_slice_least(const struct fr_off *off)
 {
-	u64 length = t->now.end - t->now.start;
-	switch (t->now.why) {
+	switch (off->why) {
 	case FR_OFF_PREEMPTED:
-		if (length >= FR_LONG_WAIT_NS)
-			fr_keep(t, &t->now);
-		else
-			fr_burst_add(t, &t->preempted);
-		return;
+		return FR_LONG_WAIT_NS;
 	case FR_OFF_SLEEP:
 	case FR_OFF_UNINTERRUPTIBLE:
 	case FR_OFF_IO:
-		if (length >= FR_LONG_BLOCK_NS)
-			fr_keep(t, &t->now);
-		else
-			fr_burst_add(t, &t->blocked);
-		return;
+		return FR_LONG_BLOCK_NS;
 	default:
-		if (length >= fr_slice_floor_ns)
-			fr_keep(t, &t->now);
+		return fr_slice_floor_ns;
 	}
+}
+
+static __always_inline void fr_slice_ends(struct fr_thread *t)
+{
+	if (t->now.end - t->now.start >= fr_slice_least(&t->now))
+		fr_keep(t, &t->now);
+	else if (t->now.why == FR_OFF_PREEMPTED)
+		fr_burst_add(t, &t->preempted);
+	else if (t->now.why == FR_OFF_SLEEP || t->now.why == FR_OFF_UNINTERRUPTIBLE || t->now.why == FR_OFF_IO)
+		fr_burst_add(t, &t->blocked);
 }
 
 SEC("?tp_btf/sched_switch")
@@ -359,7 +360,8 @@ int walk_threads(struct bpf_iter__task *ctx)
 	if (fr_burst_counts(&off))
 		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
 	off = t->now;
-	if (!off.start || now <= off.start || now - off.start < fr_slice_floor_ns)
+	/* One that is shorter may end as part of a burst: told now, it would count twice. */
+	if (!off.start || now <= off.start || now - off.start < fr_slice_least(&off))
 		return 0;
 	fr_slice_write(ctx->meta->seq, task, t->container, &off, now, FR_SLICE_OPEN);
 	if (!off.woken && off.why != FR_OFF_PREEMPTED && now - off.start >= FR_STACK_FLOOR_NS)

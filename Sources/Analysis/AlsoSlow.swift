@@ -64,7 +64,7 @@ private func medians(of services: Set<Service>, _ evidence: Evidence) -> [Servic
 
 /// Containers that talk to `container`, to those, and so on. Everybody may talk to the host's own processes (key 0): over
 /// them nobody is connected.
-private func connectedContainers(_ container: ContainerKey, _ evidence: Evidence) -> Set<ContainerKey> {
+func connectedContainers(_ container: ContainerKey, _ evidence: Evidence) -> Set<ContainerKey> {
     struct Ends: Hashable {
         var local: Endpoint
         var remote: Endpoint

@@ -89,9 +89,11 @@ private func worstTurn(_ slow: [Turn], _ evidence: Evidence) -> Turn? {
     if let answer = Case(first, scene).answer, let served = ends.first(where: { scene.isSame($0, answer) }) {
         return served
     }
-    // A request of the same container, within which the call was made.
+    // A request that was slow at the same time, of a container that has to do with it: with a third one's it would be another
+    // incident that fell into the same seconds.
+    let connected = connectedContainers(first.container, evidence).union([first.container])
     return ends.first {
-        $0.role == .served && $0.container == first.container && $0.start <= first.start && $0.end >= first.start
+        $0.role == .served && connected.contains($0.container) && $0.start < first.end && $0.end > first.start
     } ?? first
 }
 

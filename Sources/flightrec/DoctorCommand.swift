@@ -21,7 +21,7 @@ struct DoctorCommand: ParsableCommand {
         var kernel: String
         var machine: String
         var btf: Bool
-        var lockdown: String
+        var lockdown: String?
         var unprivilegedBPFDisabled: String
         var capabilities: [String: Bool]
         var hooks: [HookStatus]
@@ -36,7 +36,7 @@ struct DoctorCommand: ParsableCommand {
         var report = Report(
             kernel: Self.text(name.release), machine: Self.text(name.machine),
             btf: access("/sys/kernel/btf/vmlinux", R_OK) == 0,
-            lockdown: Self.file("/sys/kernel/security/lockdown") ?? "not available",
+            lockdown: Self.file("/sys/kernel/security/lockdown"),
             unprivilegedBPFDisabled: Self.file("/proc/sys/kernel/unprivileged_bpf_disabled") ?? "not available",
             capabilities: ["CAP_BPF": capabilities.bpf, "CAP_PERFMON": capabilities.perfmon], hooks: [], ready: false,
             problem: nil)
@@ -66,12 +66,13 @@ struct DoctorCommand: ParsableCommand {
     }
 
     private static func render(_ report: Report) {
+        let width = (report.hooks.map(\.hook.count) + [16]).max() ?? 0
         func line(_ name: String, _ value: String) {
-            Terminal.print(name.padding(toLength: 18, withPad: " ", startingAt: 0) + value)
+            Terminal.print(name.padding(toLength: width + 2, withPad: " ", startingAt: 0) + value)
         }
         line("kernel", "\(report.kernel) \(report.machine)")
         line("BTF", report.btf ? "yes" : "no: /sys/kernel/btf/vmlinux is missing (CONFIG_DEBUG_INFO_BTF)")
-        line("lockdown", report.lockdown)
+        line("lockdown", report.lockdown ?? "none: the kernel has no lockdown, or securityfs is not mounted")
         for (name, has) in report.capabilities.sorted(by: { $0.key < $1.key }) { line(name, has ? "yes" : "no") }
         Terminal.print("")
         for hook in report.hooks {

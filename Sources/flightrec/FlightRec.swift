@@ -13,7 +13,7 @@ struct FlightRec: ParsableCommand {
             into one file that says where the time went.
 
             EXAMPLES:
-              sudo flightrec demo                        see it work on this host, in half a minute
+              sudo flightrec demo                        see it work on this host
               sudo flightrec record                      leave running, for days
               flightrec list                             what was caught, newest first
               flightrec show latest                      where the time went
