@@ -1,5 +1,6 @@
 import Analysis
 import CFlightrec
+import CLinux
 import Capture
 import Containers
 import Context
@@ -64,6 +65,8 @@ final class Publisher: Sendable {
     func publish(_ finished: Finished) {
         queue.async { [self] in
             do {
+                // A capture's events were decoded for it: the heap would keep their room.
+                defer { malloc_trim(0) }
                 try write(finished)
             } catch {
                 failures.withLock { $0 += 1 }

@@ -93,6 +93,8 @@ public final class Recorder {
         } catch {
             logger.warning("connections older than the recorder: \(error)")
         }
+        // What loading took, the kernel's BTF above all, goes back to the system (malloc_trim(3)).
+        malloc_trim(0)
         logger.notice("armed: captures go to \(options.directory)")
         do {
             try watch()
