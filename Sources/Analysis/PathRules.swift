@@ -189,6 +189,8 @@ extension Rules {
         }
         return Finding(
             explained: time, summary: "the path to \(it.peer) took \(it.part(time))", evidence: evidence,
-            certain: again.isEmpty && time > delayed)
+            // One that came with the answer may have been sent before, and both been lost: the peer then sends again after 200 ms
+            // and more (TCP_RTO_MIN), which nobody sees here.
+            certain: again.isEmpty && separate > delayed && time > delayed)
     }
 }

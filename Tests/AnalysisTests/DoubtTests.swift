@@ -138,6 +138,11 @@ private let at: UInt64 = 10_000 * ms
         call.sentLast = at + ms
         call.acknowledged = at + 780 * ms
         #expect(verdict(capture([call])).cause == "net.path")
+        #expect(verdict(capture([call])).confidence == .high)
+        // With the answer: that may be the second copy of an answer that was lost.
+        var together = call
+        together.acknowledged = together.receivedFirst
+        #expect(verdict(capture([together])).confidence != .high)
         call.receiverWindowWait = 770 * ms
         #expect(verdict(capture([call])).cause == "peer.reader")
     }
