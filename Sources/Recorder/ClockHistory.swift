@@ -5,7 +5,7 @@ import Glibc
 /// What the wall clock said at which moment: it can be set, back and forth, while a recording runs.
 struct ClockHistory {
     private var pairs: [ClockPair] = []
-    /// ns the two clocks may drift apart before it is worth a pair: the slew of NTP is slower than that.
+    /// ns the wall clock must be set by to be worth a pair. NTP slews both clocks alike (clock_gettime(2)): that is no setting.
     private static let step: UInt64 = 1_000_000
     /// ns between the readings of one pair: longer, and this thread lost the CPU meanwhile.
     private static let together: UInt64 = 100_000
