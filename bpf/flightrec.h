@@ -110,7 +110,7 @@ struct fr_turn {
 	__fr_u32 nagle_us;	/* a small segment held back until what was sent before it was acknowledged */
 	__fr_u32 rx_late_us;	/* how long the softirq that brought the first segment had been due */
 	__fr_u16 rx_cpu;	/* and where it ran; FR_NO_CPU: not in a softirq */
-	__fr_u16 pad;
+	__fr_u16 unseen;	/* segments sent again within the turn by tcp_sock.total_retrans, of which no hook was told */
 };
 
 struct fr_retransmit {
@@ -129,7 +129,7 @@ struct fr_state {
 	__fr_u64 rwnd_wait;
 	__fr_u32 turns;
 	__fr_u32 retransmits;	/* whole life */
-	__fr_u16 syn_retries;
+	__fr_u16 syn_retries;	/* by tcp_sock.total_retrans */
 	__fr_u8 state_kind;	/* enum fr_state_kind */
 	__fr_u8 pad[5];
 };

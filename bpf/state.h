@@ -44,7 +44,9 @@ struct fr_sock {
 	u32 followed;		/* the last thread told to the switch hook */
 	u32 write_seq, rcv_nxt;
 	u32 listen_drops;	/* of a listener: sk_drops reported so far */
+	u32 resent;		/* tcp_sock.total_retrans when the turn began, or at the last retransmission the hook saw */
 	u16 retransmits;	/* in the current turn */
+	u16 unseen;		/* segments sent again in it that the hook did not see */
 	u16 syn_retries;
 	u16 rx_cpu;
 	u8 unaccepted;

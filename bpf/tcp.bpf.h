@@ -16,6 +16,9 @@ static __always_inline void fr_emit_state(struct sock *sk, struct fr_sock *st, u
 	e->state_kind = kind;
 	struct tcp_sock *tp = fr_tcp(sk);
 	if (tp) {
+		/* Up to here nothing but SYNs was sent. */
+		if (kind != FR_CLOSED && st->connect_start)
+			e->syn_retries = FR_READ(tp, total_retrans);
 		e->sndbuf_wait = fr_chrono(tp, FR_CHRONO_SNDBUF) * fr_jiffy_ns;
 		e->rwnd_wait = fr_chrono(tp, FR_CHRONO_RWND) * fr_jiffy_ns;
 		e->retransmits = FR_READ(tp, total_retrans);
@@ -42,6 +45,8 @@ static __always_inline void fr_connected(struct sock *sk, struct fr_sock *st, u6
 	if (!st->connect_start || now - st->connect_start < fr_open_floor_ns)
 		return;
 	fr_begin(sk, st, st->connect_start, FR_CALL);
+	st->retransmits = st->syn_retries;
+	st->unseen = st->resent > st->syn_retries ? st->resent - st->syn_retries : 0;
 	fr_complete(sk, st, now, FR_TURN_CONNECT | flags);
 }
 
@@ -55,8 +60,11 @@ static __always_inline void fr_established(struct sock *sk, struct fr_sock *st, 
 		st->rcv_nxt = FR_READ(tp, rcv_nxt);
 	}
 	fr_emit_state(sk, st, now, FR_ESTABLISHED, st->connect_start ? now - st->connect_start : 0);
-	if (st->role == FR_CALLED)
-		fr_connected(sk, st, now, 0);
+	if (st->role != FR_CALLED)
+		return;
+	fr_connected(sk, st, now, 0);
+	if (tp)
+		st->syn_retries = FR_READ(tp, total_retrans);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -109,12 +117,26 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 	return 0;
 }
 
-static __always_inline int fr_on_retransmit(struct sock *sk)
+/* tcp_skb_pcount: what total_retrans went up by. */
+static __always_inline u32 fr_segments(struct sk_buff *skb)
+{
+	struct tcp_skb_cb *cb = (void *)__builtin_preserve_access_index(&skb->cb[0]);
+	return BPF_CORE_READ(cb, tcp_gso_segs);
+}
+
+static __always_inline int fr_on_retransmit(struct sock *sk, struct sk_buff *skb, bool sent)
 {
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
 	struct tcp_sock *tp = fr_tcp(sk);
+	if (tp && st->phase != FR_IDLE) {
+		u32 total = FR_READ(tp, total_retrans), unseen = fr_unseen(st, total, fr_segments(skb));
+		st->unseen = unseen < 65535 ? unseen : 65535;
+		st->resent = total;
+	}
+	if (!sent)
+		return 0;
 	u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	u8 ca = tp ? BPF_CORE_READ_BITFIELD_PROBED(&tp->inet_conn, icsk_ca_state) : 0;
 	u8 kind = FR_RTX_TLP; /* outside recovery and loss only the tail loss probe sends again */
@@ -148,13 +170,13 @@ static __always_inline int fr_on_retransmit(struct sock *sk)
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(retransmit_result_tp, struct sock *sk, struct sk_buff *skb, int error)
 {
-	return error ? 0 : fr_on_retransmit(sk);
+	return fr_on_retransmit(sk, skb, !error);
 }
 
 SEC("tp_btf/tcp_retransmit_skb")
-int BPF_PROG(retransmit_tp, struct sock *sk)
+int BPF_PROG(retransmit_tp, struct sock *sk, struct sk_buff *skb)
 {
-	return fr_on_retransmit(sk);
+	return fr_on_retransmit(sk, skb, true);
 }
 
 /* The socket is the listener: the connection has none yet. */

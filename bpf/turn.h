@@ -29,6 +29,7 @@ static __always_inline void fr_begin(struct sock *sk, struct fr_sock *st, u64 st
 	st->rx_cpu = FR_NO_CPU;
 	st->unaccepted = 0;
 	st->retransmits = 0;
+	st->unseen = 0;
 	st->bursts = 0;
 	st->sequence++;
 	st->phase = phase;
@@ -36,7 +37,15 @@ static __always_inline void fr_begin(struct sock *sk, struct fr_sock *st, u64 st
 	if (tp) {
 		st->sndbuf_at = fr_chrono(tp, FR_CHRONO_SNDBUF);
 		st->rwnd_at = fr_chrono(tp, FR_CHRONO_RWND);
+		st->resent = FR_READ(tp, total_retrans);
 	}
+}
+
+/* The kernel's own count says what the hook was not told: `segments` of those since the last look were. */
+static __always_inline u32 fr_unseen(struct fr_sock *st, u32 total, u32 segments)
+{
+	u32 sent = total - st->resent;
+	return st->unseen + (sent > segments && sent < 1 << 30 ? sent - segments : 0);
 }
 
 static __always_inline void fr_fill(struct fr_turn *e, struct sock *sk, struct fr_sock *st, u64 end, u8 flags)
@@ -65,9 +74,11 @@ static __always_inline void fr_fill(struct fr_turn *e, struct sock *sk, struct f
 	e->nagle_us = (st->nagle + (st->nagle_since && end > st->nagle_since ? end - st->nagle_since : 0)) / 1000;
 	e->rx_late_us = st->rx_late;
 	e->rx_cpu = st->rx_cpu;
-	e->pad = 0;
+	e->unseen = st->unseen;
 	struct tcp_sock *tp = fr_tcp(sk);
 	if (tp) {
+		u32 unseen = fr_unseen(st, FR_READ(tp, total_retrans), 0);
+		e->unseen = unseen < 65535 ? unseen : 65535;
 		/* A served turn ends with its last send: what a slow reader took after that is not in it. */
 		bool sent = st->role == FR_SERVED && st->tx_last && !st->sending;
 		e->sndbuf_wait = ((sent ? st->sndbuf_sent : fr_chrono(tp, FR_CHRONO_SNDBUF)) - st->sndbuf_at) * fr_jiffy_ns;

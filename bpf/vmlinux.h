@@ -176,6 +176,10 @@ struct sk_buff {
 	__u16 network_header;
 	unsigned char *head;
 	unsigned char *data;
+	char cb[48];
+};
+struct tcp_skb_cb {
+	__u16 tcp_gso_segs;
 };
 struct sk_buff_head {
 	struct sk_buff *next;

@@ -51,6 +51,10 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		open.sequence = sequence + 1;
 		open.role = FR_CALLED;
 		open.flags = FR_TURN_OPEN | FR_TURN_CONNECT;
+		struct tcp_sock *tp = fr_tcp(sk);
+		u32 again = tp ? FR_READ(tp, total_retrans) : 0;
+		open.retransmits = st->syn_retries;
+		open.unseen = again > open.retransmits ? again - open.retransmits : 0;
 		bpf_seq_write(seq, &open, sizeof(open));
 		return 0;
 	}
@@ -67,7 +71,7 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		open.rx_bytes = st->next_bytes;
 		open.read_first = open.read_last = open.tx_first = open.tx_last = open.tx_bytes = 0;
 		open.sndbuf_wait = open.rwnd_wait = open.acked = 0;
-		open.tx_tid = open.nagle_us = open.rx_late_us = open.retransmits = 0;
+		open.tx_tid = open.nagle_us = open.rx_late_us = open.retransmits = open.unseen = 0;
 		open.rx_cpu = FR_NO_CPU;
 		open.sequence = sequence + 1;
 		open.flags = FR_TURN_OPEN | FR_TURN_UNREAD;

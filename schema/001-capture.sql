@@ -289,7 +289,8 @@ CREATE TABLE turn_slow (
     send_buffer_wait_ns INTEGER NOT NULL,
     receiver_window_wait_ns INTEGER NOT NULL,
     smoothed_rtt_us     INTEGER NOT NULL,
-    retransmits         INTEGER NOT NULL
+    retransmits         INTEGER NOT NULL, -- seen, by this end
+    unseen_retransmits  INTEGER NOT NULL  -- segments by the kernel's own count that no probe was told of
 ) STRICT;
 
 -- All events, compressed. data holds `count` records of one kind, and nothing else in this file repeats them.

@@ -144,6 +144,12 @@ private func verdict(_ it: Case) -> Verdict {
         let lost = missing.reduce(0) { saturating($0, $1.lost) }
         notes.append("\(lost) events lost around the turn: \(Set(missing.map(\.why)).sorted().joined(separator: ", "))")
     }
+    // A handshake's are told with it.
+    let unseen = it.turn.flags.contains(.connecting) ? 0 : Rules.unseen(it)
+    if unseen > 0 {
+        notes.append("by the kernel's count \(unseen) more segments were sent again in this turn; no probe saw when")
+    }
+    let doubtful = unseen > 0 && beyondTheContainer.contains(best.rule.layer)
     for other in rulings.dropFirst() where other.rule.cause != "unknown" && other.finding.explained >= it.total / 10 {
         notes.append("also \(other.rule.cause): \(other.finding.summary)")
     }
@@ -151,7 +157,7 @@ private func verdict(_ it: Case) -> Verdict {
     for link in chain.dropFirst() { notes.append("→ \(it.name(link.container)): \(link.cause): \(link.summary)") }
     return Verdict(
         layer: best.rule.layer, cause: best.rule.cause, summary: oneLine(best.finding.summary), share: share,
-        confidence: confidence(best, share, incomplete: !missing.isEmpty), evidence: notes,
+        confidence: confidence(best, share, incomplete: !missing.isEmpty || doubtful), evidence: notes,
         peer: peer(it, best, chain), chain: chain)
 }
 

@@ -5,9 +5,10 @@ extension Rules {
     static func connecting(_ it: Case) -> Finding? {
         let time = it.waterfall["connect"]
         guard time > 0 else { return noPort(it) }
-        let again = it.evidence.retransmits.filter {
-            $0.socket == it.turn.socket && $0.kind == .syn && it.span.contains($0.at)
-        }.count
+        let again =
+            it.evidence.retransmits.filter {
+                $0.socket == it.turn.socket && $0.kind == .syn && it.span.contains($0.at)
+            }.count + Int(it.turn.unseenRetransmits)
         return Finding(
             explained: time, summary: "connecting to \(it.peer) for \(milliseconds(time)), SYN sent again ×\(again)",
             evidence: ["the handshake was not finished; \(again) SYN retransmits"], certain: again > 0)
@@ -93,6 +94,12 @@ extension Rules {
         else { return nil }
         let inTime = UInt64(it.turn.smoothedRTT) * 1000 + 20_000_000
         return answered - last.at > inTime ? answered - last.at : nil
+    }
+
+    /// Segments that either end sent again in this turn by the kernel's own count, without a probe being told when.
+    static func unseen(_ it: Case) -> UInt64 {
+        let others = [it.answer, it.relayed?.turn].compactMap(\.self).map { UInt64($0.unseenRetransmits) }
+        return others.reduce(UInt64(it.turn.unseenRetransmits), +)
     }
 
     /// The gap a retransmission ended: since the last sign of life, and no longer than its own trigger takes. A segment

@@ -32,6 +32,7 @@ enum IncidentRows {
             position of_verdict over_threshold container socket sequence role flags cpu tid start_ns end_ns total_ns
             received_first_ns received_last_ns woken_ns read_first_ns read_last_ns sent_first_ns sent_last_ns
             received_bytes sent_bytes send_buffer_wait_ns receiver_window_wait_ns smoothed_rtt_us retransmits
+            unseen_retransmits
             """)
         var all = incident.slow.map { ($0, true) }
         if let turn = incident.turn, !incident.slow.contains(turn) { all.append((turn, false)) }
@@ -43,7 +44,7 @@ enum IncidentRows {
                 turn.receivedLast?.signed, turn.woken?.signed, turn.readFirst?.signed, turn.readLast?.signed,
                 turn.sentFirst?.signed, turn.sentLast?.signed, turn.receivedBytes.signed, turn.sentBytes.signed,
                 turn.sendBufferWait.signed, turn.receiverWindowWait.signed, Int64(turn.smoothedRTT),
-                Int64(turn.retransmits))
+                Int64(turn.retransmits), Int64(turn.unseenRetransmits))
         }
     }
 

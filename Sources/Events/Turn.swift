@@ -53,6 +53,9 @@ public struct Turn: Sendable, Equatable {
     public var sequence: UInt32
     /// Sent again by this end within the turn.
     public var retransmits: UInt16
+    /// Segments sent again within the turn by the kernel's count (`tcp_sock.total_retrans`) that no probe was told of: that
+    /// they were is known, when is not.
+    public var unseenRetransmits: UInt16 = 0
     /// Called: when the peer's TCP had acknowledged the whole request; `nil`: not known, or not yet.
     public var acknowledged: Instant?
     /// Thread that sent the first byte; 0: none did.
@@ -116,6 +119,7 @@ public struct Turn: Sendable, Equatable {
         acknowledged = stamp(raw.acked)
         sender = raw.tx_tid
         nagle = UInt64(raw.nagle_us) * 1000
+        unseenRetransmits = raw.unseen
         if raw.rx_cpu != FR_NO_CPU { arrival = (UInt64(raw.rx_late_us) * 1000, raw.rx_cpu) }
     }
 }

@@ -18,6 +18,11 @@ struct Ladder {
         for hook in Hook.all {
             if let function = hook.onlyWith, !btf.has(function: function) { continue }
             needed.append(hook)
+            if debug.without.contains(hook.name) {
+                left[hook.name] = []
+                refused[hook.name] = "left out by FLIGHTREC_WITHOUT"
+                continue
+            }
             var rungs = hook.rungs
             if let only = debug.rung, rungs.contains(where: { $0.type == only }) { rungs.removeAll { $0.type != only } }
             left[hook.name] = rungs.filter { $0.programs.allSatisfy { btf.has($0) } }
@@ -87,13 +92,17 @@ public struct ProbeDebug: Sendable, Equatable {
     public var rung: RungType?
     /// Keep sockets' state in a map by address although no hook is a kprobe.
     public var stateByAddress: Bool
+    /// Hooks to go without, as if this kernel had no rung for them.
+    public var without: Set<String>
 
-    public init(rung: RungType? = nil, stateByAddress: Bool = false) {
+    public init(rung: RungType? = nil, stateByAddress: Bool = false, without: Set<String> = []) {
         self.rung = rung
         self.stateByAddress = stateByAddress
+        self.without = without
     }
 
-    /// From `FLIGHTREC_RUNG` (`tp_btf`, `fentry`, `kprobe`) and `FLIGHTREC_STATE` (`address`); throws on other values.
+    /// From `FLIGHTREC_RUNG` (`tp_btf`, `fentry`, `kprobe`), `FLIGHTREC_STATE` (`address`) and `FLIGHTREC_WITHOUT` (hooks as
+    /// `flightrec doctor` names them, with commas between); throws on other values.
     public init(environment: [String: String]) throws(KernelError) {
         self.init()
         if let name = environment["FLIGHTREC_RUNG"] {
@@ -107,6 +116,13 @@ public struct ProbeDebug: Sendable, Equatable {
                 throw .failed(operation: "FLIGHTREC_STATE=\(state) (only `address`)", errno: EINVAL, log: "")
             }
             stateByAddress = true
+        }
+        for name in (environment["FLIGHTREC_WITHOUT"] ?? "").split(separator: ",") {
+            guard Hook.all.contains(where: { $0.name == name }) else {
+                throw .failed(
+                    operation: "FLIGHTREC_WITHOUT=\(name) (a hook of `flightrec doctor`)", errno: EINVAL, log: "")
+            }
+            without.insert(String(name))
         }
     }
 }

@@ -84,6 +84,10 @@ extension Tables {
             Column("received_bytes", "bytes") { row, _ in .integer(row.turn.receivedBytes) },
             Column("sent_bytes", "bytes") { row, _ in .integer(row.turn.sentBytes) },
             Column("retransmits", "sent again by this end") { row, _ in .integer(row.turn.retransmits) },
+            Column("unseen_retransmits", "segments sent again by the kernel's count that no probe was told of") {
+                row, _ in
+                .integer(row.turn.unseenRetransmits)
+            },
             Column("smoothed_rtt_ns", "the kernel's smoothed round trip") { row, _ in
                 .integer(UInt64(row.turn.smoothedRTT) * 1000)
             },

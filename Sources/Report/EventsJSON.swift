@@ -31,7 +31,7 @@ func eventsJSON(_ scope: Scope, to sink: (String) -> Void) throws {
                 + ",\"role\":\"\(turn.role.name)\",\"started_at\":\"\(started)\",\"total_ns\":\(turn.total)"
                 + ",\"in_flight\":\(turn.isOpen),\"aborted\":\(turn.flags.contains(.aborted))"
                 + ",\"received_bytes\":\(turn.receivedBytes),\"sent_bytes\":\(turn.sentBytes)"
-                + ",\"retransmits\":\(turn.retransmits),\"tid\":\(turn.tid)"
+                + ",\"retransmits\":\(turn.retransmits),\"unseen_retransmits\":\(turn.unseenRetransmits),\"tid\":\(turn.tid)"
                 + ",\"stages\":[\(stages.joined(separator: ","))],\"unexplained_ns\":\(cut.unexplained)}"
         },
         EventStream(evidence.retransmits, \.at) { index in

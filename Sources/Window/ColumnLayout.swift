@@ -100,7 +100,8 @@ struct ColumnLayout: Sendable {
                 // Called: an answer carries the acknowledgement more often than not.
                 field(\fr_turn.acked, .since(served: end, called: receivedFirst)),
                 field(\fr_turn.tx_tid, .socketDelta), field(\fr_turn.nagle_us, .delta),
-                field(\fr_turn.rx_late_us, .delta), field(\fr_turn.rx_cpu, .socketDelta), field(\fr_turn.pad, .delta),
+                field(\fr_turn.rx_late_us, .delta), field(\fr_turn.rx_cpu, .socketDelta),
+                field(\fr_turn.unseen, .delta),
             ], role: offset(\fr_turn.role), start: start)
     }()
 

@@ -46,6 +46,14 @@ private let at: UInt64 = 10_000 * ms
         #expect(found.peer == "10.0.0.9:6379")
     }
 
+    @Test func whatNoProbeSawLeavesTheApplicationsOwnCertain() {
+        var evidence = waiting(230, handled)
+        #expect(verdict(evidence).cause == "app.sleep" && verdict(evidence).confidence == .high)
+        evidence.turns[0].unseenRetransmits = 1
+        #expect(verdict(evidence).cause == "app.sleep" && verdict(evidence).confidence == .high)
+        #expect(verdict(evidence).evidence.contains { $0.hasPrefix("by the kernel's count 1 more segments") })
+    }
+
     @Test func aTurnThatHungAndWasGivenUpIsWhatFired() {
         var hung = handled
         hung.flags = .aborted

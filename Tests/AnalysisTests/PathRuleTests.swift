@@ -75,6 +75,19 @@ private let at: UInt64 = 10_000 * ms
         #expect(verdict(evidence).cause == "net.retransmit" && verdict(evidence).confidence == .high)
     }
 
+    @Test func whatNoProbeSawMakesTheWayBetweenUncertain() {
+        var turn = asking
+        turn.acknowledged = at + 790 * ms
+        var evidence = capture([turn])
+        evidence.retransmits = [
+            Retransmit(at: at + 789 * ms, container: 1, socket: 1, kind: .rto, rtoMilliseconds: 800)
+        ]
+        #expect(verdict(evidence).cause == "net.retransmit" && verdict(evidence).confidence == .high)
+        evidence.turns[0].unseenRetransmits = 1
+        #expect(verdict(evidence).confidence == .medium)
+        #expect(verdict(evidence).evidence.contains { $0.hasPrefix("by the kernel's count 1 more segments") })
+    }
+
     @Test func whatTheOthersBehindItTellIsLost() {
         // One of many segments, on a path of 400 ms: told after one round trip, answered after another.
         var turn = asking

@@ -114,6 +114,9 @@ private let at: UInt64 = 10_000 * ms
         #expect(found.confidence == .high)
         evidence.retransmits = []
         #expect(verdict(evidence).confidence == .medium)
+        evidence.turns[0].unseenRetransmits = 2
+        #expect(verdict(evidence).confidence == .high, "the kernel counts them too")
+        #expect(verdict(evidence).summary.hasSuffix("SYN sent again ×2"))
     }
 
     @Test(arguments: [("tcp.sndbuf", 700 * ms, 0), ("peer.reader", 0, 700 * ms)] as [(String, UInt64, UInt64)])
