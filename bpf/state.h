@@ -21,44 +21,51 @@ enum fr_phase {
 /* A request whose sending goes on after this long is an upload. */
 #define FR_UPLOAD_NS 10000000ULL
 
+/* A storage element's own pointer and the first 56 bytes share a cache line: what a socket that is not watched costs. The next
+ * two lines are what an ordinary turn touches. */
 struct fr_sock {
+	u32 generation;
+	u32 id;
+	u32 followed;		/* the last thread told to the switch hook */
+	u32 sequence;		/* of the current turn */
+	u8 watched;
+	u8 pid_rejected;
+	u8 role;
+	u8 phase;
+	u8 announced;		/* 1: sent, 2: sent with its owner */
+	u8 owned;
+	u8 bursts;
+	u8 rests;		/* in the last turns: up by one at each, down by one for a turn without */
 	u64 container;
+	u64 start, rx_first, rx_last;
+
+	u64 woken, read_first, read_last, tx_first, tx_last;
+	u64 rx_bytes, tx_bytes;
+	u64 sending;		/* a send call entered and has not returned */
+
+	u64 acked;		/* called: the whole request was acknowledged */
+	u64 nagle_since, nagle;	/* a small segment is held back; ns of that in this turn */
+	u32 sndbuf_at, rwnd_at;	/* chrono_stat when the turn began, jiffies */
+	u32 sndbuf_sent, rwnd_sent; /* and when the last send returned */
+	u32 resent;		/* tcp_sock.total_retrans when the turn began, or at the last retransmission the hook saw */
+	u32 claimed;		/* sequence of the last turn reported: walker and hot path must not both report it */
+	u32 tid, tx_tid;
+	u32 rx_late;		/* µs */
+	u16 retransmits;	/* in the current turn */
+	u16 unseen;		/* segments sent again in it that the hook did not see */
+	u16 rx_cpu;
+	u8 unaccepted;
+	u8 old;
+
+	u64 next_first, next_last, next_woken, next_bytes; /* request data that arrived while still answering */
+	u64 rested, rested_rx, rested_bytes; /* end, last arrival and size of the answer before its first rest */
 	u64 leaf;
 	u64 connect_start;
 	u64 established;
-	u64 start, rx_first, rx_last, woken, read_first, read_last, tx_first, tx_last;
-	u64 rx_bytes, tx_bytes;
-	u64 sending;		/* a send call entered and has not returned */
-	u64 acked;		/* called: the whole request was acknowledged */
-	u64 nagle_since, nagle;	/* a small segment is held back; ns of that in this turn */
-	u64 next_first, next_last, next_woken, next_bytes; /* request data that arrived while still answering */
-	u64 rested, rested_rx, rested_bytes; /* end, last arrival and size of the answer before its first rest */
-	u32 sndbuf_at, rwnd_at;	/* chrono_stat when the turn began, jiffies */
-	u32 sndbuf_sent, rwnd_sent; /* and when the last send returned */
-	u32 id;
-	u32 generation;
-	u32 sequence;		/* of the current turn */
-	u32 claimed;		/* sequence of the last turn reported: walker and hot path must not both report it */
-	u32 pid, tid, tx_tid;
-	u32 rx_late;		/* µs */
-	u32 followed;		/* the last thread told to the switch hook */
+	u32 pid;
 	u32 write_seq, rcv_nxt;
 	u32 listen_drops;	/* of a listener: sk_drops reported so far */
-	u32 resent;		/* tcp_sock.total_retrans when the turn began, or at the last retransmission the hook saw */
-	u16 retransmits;	/* in the current turn */
-	u16 unseen;		/* segments sent again in it that the hook did not see */
 	u16 syn_retries;
-	u16 rx_cpu;
-	u8 unaccepted;
-	u8 watched;
-	u8 role;
-	u8 phase;
-	u8 bursts;
-	u8 rests;		/* in the last turns: up by one at each, down by one for a turn without */
-	u8 announced;		/* 1: sent, 2: sent with its owner */
-	u8 owned;
-	u8 old;
-	u8 pid_rejected;
 	char comm[16];
 };
 
