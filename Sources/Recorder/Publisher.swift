@@ -10,6 +10,7 @@ import Foundation
 import Kernel
 import Logging
 import Synchronization
+import Trigger
 import Window
 
 /// Everything of one incident, pinned: nothing in it changes while the pump goes on.
@@ -20,14 +21,8 @@ struct Finished: Sendable {
     var blocks: [Block]
     var containers: Set<ContainerKey>
     /// Who opened it and when, and which of its incidents a worse one makes room for.
-    var opened: IncidentName?
-    var replaces: IncidentName?
-}
-
-/// An incident before it has an id that anybody knows.
-struct IncidentName: Hashable, Sendable {
-    var container: ContainerKey
-    var opened: Instant
+    var opened: IncidentOpening?
+    var replaces: [IncidentOpening]
 }
 
 /// Writes captures off the pump thread, one after another.
@@ -43,7 +38,7 @@ final class Publisher: Sendable {
     private let logger: Logger
     private let failures = Mutex(0)
     /// Files of incidents that a worse one may replace yet, oldest first.
-    private let written = Mutex<[(name: IncidentName, file: String)]>([])
+    private let written = Mutex<[(name: IncidentOpening, file: String)]>([])
     private static let remembered = 1024
     private let interfaces = InterfaceSettings()
 
@@ -111,20 +106,24 @@ final class Publisher: Sendable {
         if let execute { try run(execute, incident, file) }
     }
 
-    /// Removes the milder capture this one stands for, unless somebody pinned it.
+    /// Removes the captures this one stands for, a milder spike's and those of its turns while they hung, unless somebody
+    /// pinned them.
     private func replace(_ finished: Finished, with file: String) {
-        let milder = written.withLock { written in
+        let gone = written.withLock { written in
             if let name = finished.opened { written.append((name, file)) }
             if written.count > Self.remembered { written.removeFirst() }
-            guard let index = written.firstIndex(where: { $0.name == finished.replaces }) else { return String?.none }
-            return written.remove(at: index).file
+            let gone = written.filter { finished.replaces.contains($0.name) }.map(\.file)
+            written.removeAll { finished.replaces.contains($0.name) }
+            return gone
         }
-        guard let milder, let stored = CaptureStore.inspect(milder), !stored.pinned else { return }
-        do throws(CaptureError) {
-            try CaptureStore(directory).delete(path: milder)
-            logger.notice("removed \(stored.id): the rate limit's place goes to a worse spike")
-        } catch {
-            logger.warning("the milder capture stays: \(error)")
+        for path in gone {
+            guard let stored = CaptureStore.inspect(path), !stored.pinned else { continue }
+            do throws(CaptureError) {
+                try CaptureStore(directory).delete(path: path)
+                logger.notice("removed \(stored.id): \(finished.evidence.id) takes its place, with a longer turn")
+            } catch {
+                logger.warning("the capture it takes the place of stays: \(error)")
+            }
         }
     }
 

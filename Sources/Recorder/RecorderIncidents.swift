@@ -36,6 +36,12 @@ extension Recorder {
         if incident.capped {
             evidence.gaps.append(Gap(from: incident.to, to: incident.to, lost: 0, why: "cut at the incident's cap"))
         }
+        if now > options.window, from < now - options.window {
+            evidence.gaps.append(
+                Gap(
+                    from: from, to: min(now - options.window, incident.to), lost: 0,
+                    why: "older than --window reaches back"))
+        }
         evidence.softirqTotals = softirqs.totals(from, incident.to)
         evidence.softirqTicks = softirqs.ticks(from, incident.to)
         evidence.dropReasons = probes.dropReasons
@@ -58,15 +64,15 @@ extension Recorder {
             Finished(
                 evidence: evidence, sockets: registry.records().filter { selection.has($0.h.cgroup) }, blocks: blocks,
                 containers: containers.union(evidence.suppressed.map(\.container)),
-                opened: name(incident, incident.opened),
-                replaces: incident.replaces.flatMap { name(incident, $0) }))
+                opened: opening(incident),
+                replaces: incident.replaces))
         return evidence.id
     }
 
     /// Of a manual snapshot there is none: no spike takes its place.
-    private func name(_ incident: PendingIncident, _ opened: Instant) -> IncidentName? {
+    private func opening(_ incident: PendingIncident) -> IncidentOpening? {
         incident.triggers.first.flatMap {
-            $0.kind == .manual ? nil : IncidentName(container: $0.container, opened: opened)
+            $0.kind == .manual ? nil : IncidentOpening(container: $0.container, at: incident.opened)
         }
     }
 

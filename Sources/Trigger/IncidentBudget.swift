@@ -63,6 +63,22 @@ struct IncidentBudget: Sendable {
         return .suppress
     }
 
+    /// Whether the incident that its container opened then saw nothing as slow as this, and so makes room for the one that has
+    /// it; `nil`: that incident is not remembered.
+    mutating func outgrows(_ trigger: TriggerFact, opened at: Instant) -> Bool? {
+        guard let mine = opened[trigger.container], let index = mine.firstIndex(where: { $0.at == at }) else {
+            return nil
+        }
+        guard trigger.observed > mine[index].worst else { return false }
+        opened[trigger.container]?.remove(at: index)
+        return true
+    }
+
+    /// An incident opened in the place of one that made room.
+    mutating func opens(_ trigger: TriggerFact) {
+        opened[trigger.container, default: []].append(Opened(at: trigger.at, worst: trigger.observed))
+    }
+
     /// The incident opened at `at` saw a turn as slow as this.
     mutating func saw(_ observed: UInt64, _ container: ContainerKey, opened at: Instant) {
         guard var mine = opened[container], let index = mine.firstIndex(where: { $0.at == at }) else { return }

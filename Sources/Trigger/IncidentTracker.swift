@@ -1,6 +1,17 @@
 import Analysis
 import Events
 
+/// Who opened an incident, and when.
+public struct IncidentOpening: Sendable, Hashable {
+    public var container: ContainerKey
+    public var at: Instant
+
+    public init(container: ContainerKey, at: Instant) {
+        self.container = container
+        self.at = at
+    }
+}
+
 /// One incident being collected.
 public struct PendingIncident: Sendable {
     /// The one that opened it first; of the others the slowest, when there were too many to keep.
@@ -19,8 +30,8 @@ public struct PendingIncident: Sendable {
     var limit: Instant
     /// When its first trigger fired.
     public let opened: Instant
-    /// The incident its container opened then is a milder one, and makes room for this.
-    public var replaces: Instant?
+    /// Incidents that make room for this: a milder one of its container, and those that saw a turn of this one without its end.
+    public var replaces: [IncidentOpening] = []
 
     /// An incident with one trigger so far; `limit` is the end it may reach by more of them.
     public init(
@@ -78,8 +89,8 @@ public struct IncidentTracker: Sendable {
     /// A turn that fired while it was open.
     private struct InFlight {
         var began: Instant
-        /// It has its incident: its end is no news. Else it was suppressed, and at its end may be worse than it was.
-        var isTold: Bool
+        /// Its incident; `nil`: it was suppressed, and at its end may be worse than it was.
+        var incident: IncidentOpening?
     }
     private var inFlight: [SocketID: InFlight] = [:]
     private static let inFlightRemembered = 4096
@@ -98,8 +109,8 @@ public struct IncidentTracker: Sendable {
 
     public var isCollecting: Bool { pending != nil }
 
-    /// Takes a trigger into the incident being collected, or opens one. The end of a turn that fired while it was open
-    /// joins an incident, but opens none: the turn has had its own.
+    /// Takes a trigger into the incident being collected, or opens one. A turn that fired while it was open and ends after its
+    /// incident does opens another, which makes the first superfluous: it has the whole turn.
     ///
     /// `began`: when the slow turn began, which may be long before it fired. `baselines`: figures of the trigger's
     /// container, asked once for each container of an incident.
@@ -114,17 +125,45 @@ public struct IncidentTracker: Sendable {
             if let pending, let opener = pending.triggers.first?.container {
                 budget.saw(trigger.observed, opener, opened: pending.opened)
             }
-            remember(trigger, began, isTold: true)
+            let opening = pending.flatMap { pending in
+                pending.triggers.first.map { IncidentOpening(container: $0.container, at: pending.opened) }
+            }
+            if let opening, let incident = earlier?.incident, incident != opening, outgrows(trigger, incident) == true {
+                makeRoom(incident, for: opening)
+            }
+            remember(trigger, began, opening)
             return
         }
-        guard earlier?.isTold != true else { return }
-        let decision = budget.decide(trigger, again: earlier != nil)
-        remember(trigger, began, isTold: decision != .suppress)
+        let opening = IncidentOpening(container: trigger.container, at: trigger.at)
+        let isLonger = earlier?.incident.flatMap { outgrows(trigger, $0) }
+        guard isLonger != false else { return }
+        let decision: IncidentBudget.Decision
+        if isLonger == true {
+            budget.opens(trigger)
+            decision = .open
+        } else {
+            decision = budget.decide(trigger, again: earlier != nil && earlier?.incident == nil)
+        }
+        remember(trigger, began, decision == .suppress ? nil : opening)
         guard decision != .suppress else { return }
         pending = PendingIncident(
             first: trigger, from: from, to: to, limit: trigger.at &+ cap, baselines: baselines(),
             containers: [trigger.container])
-        if case .replace(let opened) = decision { pending?.replaces = opened }
+        if case .replace(let opened) = decision {
+            pending?.replaces = [IncidentOpening(container: trigger.container, at: opened)]
+        }
+        if isLonger == true, let incident = earlier?.incident { makeRoom(incident, for: opening) }
+    }
+
+    private mutating func outgrows(_ trigger: TriggerFact, _ incident: IncidentOpening) -> Bool? {
+        incident.container == trigger.container ? budget.outgrows(trigger, opened: incident.at) : nil
+    }
+
+    /// What is being collected has the whole of a turn that this incident saw in part. Others that hang since then have
+    /// theirs in it now.
+    private mutating func makeRoom(_ incident: IncidentOpening, for opening: IncidentOpening) {
+        pending?.replaces.append(incident)
+        for (socket, other) in inFlight where other.incident == incident { inFlight[socket]?.incident = opening }
     }
 
     /// What became of this turn while it was open; forgotten with its end.
@@ -135,14 +174,14 @@ public struct IncidentTracker: Sendable {
         return known
     }
 
-    private mutating func remember(_ trigger: TriggerFact, _ began: Instant, isTold: Bool) {
+    private mutating func remember(_ trigger: TriggerFact, _ began: Instant, _ incident: IncidentOpening?) {
         guard trigger.kind == .inFlight else { return }
         if inFlight.count >= Self.inFlightRemembered {
             // Half at once: ends that were never seen must not make each further one expensive.
             let median = inFlight.values.map(\.began).sorted()[inFlight.count / 2]
             inFlight = inFlight.filter { $0.value.began > median }
         }
-        inFlight[trigger.socket] = InFlight(began: began, isTold: isTold)
+        inFlight[trigger.socket] = InFlight(began: began, incident: incident)
     }
 
     /// The incident whose time after the last trigger has passed, once. `force`: whatever is pending, now.

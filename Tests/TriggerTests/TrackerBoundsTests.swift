@@ -8,10 +8,11 @@ private let second: UInt64 = 1_000_000_000
 
 @Suite struct TrackerBoundsTests {
     private func fact(
-        _ at: UInt64, kind: TriggerFact.Kind = .latency, container: ContainerKey = 9, observed: UInt64 = 1
+        _ at: UInt64, kind: TriggerFact.Kind = .latency, container: ContainerKey = 9, observed: UInt64 = 1,
+        socket: SocketID = 1
     ) -> TriggerFact {
         TriggerFact(
-            kind: kind, at: at, container: container, socket: 1, observed: observed, threshold: 1, rule: "test")
+            kind: kind, at: at, container: container, socket: socket, observed: observed, threshold: 1, rule: "test")
     }
 
     private func baseline(_ container: ContainerKey) -> Baseline {
@@ -55,18 +56,45 @@ private let second: UInt64 = 1_000_000_000
         #expect(incident?.triggers[1].observed == 746)
     }
 
-    @Test func theEndOfAHangOpensNoSecondIncident() {
-        var tracker = IncidentTracker(before: second, after: second)
+    @Test func theEndOfAHangTakesThePlaceOfItsIncident() {
+        var tracker = IncidentTracker(before: second, after: second, burst: 1, period: 600 * second)
         tracker.note(fact(100 * second, kind: .inFlight), began: 99 * second) { [] }
         #expect(tracker.due(at: 101 * second)?.fired == 1)
         tracker.note(fact(160 * second, observed: 61 * second), began: 99 * second) { [] }
-        #expect(tracker.due(at: 170 * second) == nil)
-        // The next turn of that socket is another matter, and so is an end while an incident is being collected.
+        let whole = tracker.due(at: 170 * second)
+        #expect(whole?.replaces.map(\.at) == [100 * second] && whole?.from == 98 * second && whole?.to == 161 * second)
+        // The next turn of that socket is another matter: the budget is spent, and it is milder.
         tracker.note(fact(180 * second), began: 179 * second) { [] }
-        #expect(tracker.due(at: 181 * second) != nil)
+        #expect(tracker.due(at: 181 * second) == nil && tracker.suppressed[9]?.count == 1)
+        // An end while an incident is being collected joins it.
+        tracker = IncidentTracker(before: second, after: second)
         tracker.note(fact(200 * second, kind: .inFlight), began: 199 * second) { [] }
         tracker.note(fact(200 * second + 1), began: 199 * second) { [] }
         #expect(tracker.due(at: 202 * second)?.fired == 2)
+    }
+
+    @Test func hangsOfOneIncidentEndOneAfterTheOther() {
+        var tracker = IncidentTracker(before: second, after: second)
+        for socket in [1, 2, 3] as [SocketID] {
+            tracker.note(fact(100 * second, kind: .inFlight, socket: socket), began: 99 * second) { [] }
+        }
+        #expect(tracker.due(at: 101 * second)?.fired == 3)
+        tracker.note(fact(110 * second, observed: 11 * second, socket: 1), began: 99 * second) { [] }
+        #expect(tracker.due(at: 111 * second)?.replaces.map(\.at) == [100 * second])
+        tracker.note(fact(120 * second, observed: 21 * second, socket: 2), began: 99 * second) { [] }
+        tracker.note(fact(120 * second + 1, observed: 21 * second + 1, socket: 3), began: 99 * second) { [] }
+        let last = tracker.due(at: 122 * second)
+        #expect(last?.replaces.map(\.at) == [110 * second] && last?.fired == 2)
+    }
+
+    @Test func theEndOfAHangThatIsLessThanItsIncidentSawIsNoNews() {
+        var tracker = IncidentTracker(before: second, after: second)
+        tracker.note(fact(100 * second, kind: .inFlight, socket: 1), began: 99 * second) { [] }
+        tracker.note(fact(100 * second + 5, observed: 60 * second, socket: 2), began: 40 * second) { [] }
+        #expect(tracker.due(at: 102 * second)?.fired == 2)
+        tracker.note(fact(110 * second, observed: 11 * second, socket: 1), began: 99 * second) { [] }
+        #expect(tracker.due(at: 120 * second) == nil)
+        #expect(tracker.suppressed.isEmpty)
     }
 
     @Test func hangsWhoseEndIsNeverSeenAreForgotten() {
