@@ -43,7 +43,7 @@ let package = Package(
             name: "Recorder",
             dependencies: [
                 "Events", "Kernel", "Window", "Trigger", "Containers", "Context", "Capture", "Analysis", "CLinux",
-                "BPFObject",
+                "BPFObject", "Report",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "Demo", dependencies: ["CLinux"]),
@@ -57,7 +57,7 @@ let package = Package(
         .testTarget(name: "EventsTests", dependencies: ["Events", "CFlightrec"]),
         .testTarget(name: "WindowTests", dependencies: ["Window", "Events", "CFlightrec"]),
         .testTarget(name: "TriggerTests", dependencies: ["Trigger", "Analysis", "Events"]),
-        .testTarget(name: "RecorderTests", dependencies: ["Recorder", "Analysis", "Events"]),
+        .testTarget(name: "RecorderTests", dependencies: ["Recorder", "Kernel", "Analysis", "Events"]),
         .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis", "Events"]),
         .testTarget(name: "ContextTests", dependencies: ["Context", "Containers", "Analysis", "Events"]),
         .testTarget(

@@ -52,6 +52,7 @@ public final class Recorder {
     private var slicesWanted = false
     private var badRecords: UInt64 = 0
     var captures = 0
+    var reach = WindowReach()
 
     /// Prepares the directory before anything is attached, then loads and attaches. Errors say what to do next.
     public init(_ options: RecorderOptions, logger: Logger) throws {
@@ -66,7 +67,7 @@ public final class Recorder {
         resolver = ContainerResolver(
             sources: NameSources(dockerSockets: options.dockerSockets, dockerRoots: options.dockerRoots))
         context = ContextReader(resolver)
-        trigger = TriggerEngine(rule: options.rule)
+        trigger = TriggerEngine(rule: options.rule, after: options.after)
         tracker = IncidentTracker(before: options.before, after: options.after)
         window = Window(bytes: options.memory, duration: options.window)
         publisher = Publisher(
@@ -95,6 +96,7 @@ public final class Recorder {
         }
         // What loading took, the kernel's BTF above all, goes back to the system (malloc_trim(3)).
         malloc_trim(0)
+        costs.note(at: started, events: 0)
         logger.notice("armed: captures go to \(options.directory)")
         do {
             try watch()
@@ -282,6 +284,7 @@ public final class Recorder {
         context.schedule.setActive(trigger.containers(activeSince: quiet).filter(selection.has) + [0])
         window.seal(olderThan: now > 1_000_000_000 ? now - 1_000_000_000 : 0)
         window.evict(now: now)
+        reach.note(now, asked: options.window, started: started, cut: window.cutByBytes)
         let limit = now > options.window ? now - options.window : 0
         _ = registry.expire(before: limit)
         losses.expire(before: limit)

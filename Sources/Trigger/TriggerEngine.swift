@@ -21,10 +21,16 @@ public final class TriggerEngine {
     /// Turns over the threshold that did not fire because their service is slow by habit; an open turn and its
     /// completion count once each.
     public private(set) var habitual: UInt64 = 0
+    /// What other thresholds would have fired on.
+    public private(set) var wouldFire: WouldFire
 
     /// `capacity`: services whose history is kept (at least 8), about 4 KB each; the least recently used go first.
-    public init(rule: ThresholdRule, capacity: Int = 4096) {
+    /// `after`, `cap`: how long an incident goes on after a turn, and at most, ns (see `IncidentTracker`).
+    public init(
+        rule: ThresholdRule, capacity: Int = 4096, after: UInt64 = 5_000_000_000, cap: UInt64 = 60_000_000_000
+    ) {
         self.rule = rule
+        wouldFire = WouldFire(after: after, cap: cap)
         services = ServiceTable(capacity: capacity)
     }
 
@@ -47,6 +53,10 @@ public final class TriggerEngine {
         let limit = limit(turn.service, history, at: turn.end)
         let slow = latency >= limit.threshold
         let habit = slow && history.habituallySlow
+        wouldFire.count()
+        if latency >= WouldFire.least {
+            wouldFire.note(latency, turn.service.role, usual: history.usual(at: turn.end), at: turn.end)
+        }
         history.record(latency, slow: slow, spike: slow && !habit && limit.basis != .coldStart, at: turn.end)
         fired.completed(turn.socket, turn.sequence)
         let expected = limit.basis == .history && isExpected(turn, history)

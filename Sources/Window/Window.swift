@@ -28,6 +28,7 @@ public final class Window {
         repeating: WindowStatistics.Kind(), count: EventKind.allCases.count + 1)
     private var evictedByAge: UInt64 = 0
     private var evictedByBytes: UInt64 = 0
+    private var cut: Instant?
 
     /// - Parameters:
     ///   - bytes: memory to use at most; at least `minimumBytes` is taken.
@@ -173,6 +174,7 @@ public final class Window {
             evictedByBytes += records
             history.evictedByBytes += records
             history.cutByBytes = max(history.cutByBytes ?? 0, block.to)
+            cut = max(cut ?? 0, block.to)
         }
     }
 
@@ -202,6 +204,9 @@ public final class Window {
     public func cutByBytes(_ container: ContainerKey) -> Instant? {
         histories[container]?.cutByBytes.map { $0 &+ 1 }
     }
+
+    /// From when on nothing of any container was evicted for want of room; `nil`: nothing ever was.
+    public var cutByBytes: Instant? { cut.map { $0 &+ 1 } }
 
     /// Records of a container evicted so far, by age and for want of room.
     public func evicted(_ container: ContainerKey) -> (byAge: UInt64, byBytes: UInt64) {
