@@ -57,7 +57,8 @@ let package = Package(
         .testTarget(name: "EventsTests", dependencies: ["Events", "CFlightrec"]),
         .testTarget(name: "WindowTests", dependencies: ["Window", "Events", "CFlightrec"]),
         .testTarget(name: "TriggerTests", dependencies: ["Trigger", "Analysis", "Events"]),
-        .testTarget(name: "RecorderTests", dependencies: ["Recorder", "Kernel", "Analysis", "Events"]),
+        .testTarget(
+            name: "RecorderTests", dependencies: ["Recorder", "Kernel", "Trigger", "Analysis", "Events", "CFlightrec"]),
         .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis", "Events"]),
         .testTarget(name: "ContextTests", dependencies: ["Context", "Containers", "Analysis", "Events"]),
         .testTarget(

@@ -33,7 +33,7 @@ public final class Recorder {
     let trigger: TriggerEngine
     var tracker: IncidentTracker
     let resolver: ContainerResolver
-    private let rules: ContainerRules
+    let rules: ContainerRules
     let publisher: Publisher
     var softirqs = SoftirqHistory()
     var losses = Losses()
@@ -50,8 +50,9 @@ public final class Recorder {
     var detachedAt: Instant?
     private var slicesSince: Instant = 0
     private var slicesWanted = false
-    private var badRecords: UInt64 = 0
+    var badRecords: UInt64 = 0
     var captures = 0
+    var tally = Tally()
     var reach = WindowReach()
 
     /// Prepares the directory before anything is attached, then loads and attaches. Errors say what to do next.
@@ -150,78 +151,6 @@ public final class Recorder {
                 without memory for their state
                 """)
         }
-    }
-
-    // MARK: Records
-
-    func drain() {
-        probes.drain { [self] record in take(record) }
-    }
-
-    @inline(__always)
-    private func take(_ record: UnsafeRawBufferPointer) {
-        guard record.count >= MemoryLayout<fr_header>.size else {
-            badRecords += 1
-            return
-        }
-        let header = record.loadUnaligned(as: fr_header.self)
-        losses.count(header.kind)
-        guard let kind = EventKind(rawValue: header.kind), record.count >= kind.size else {
-            badRecords += 1
-            return
-        }
-        switch kind {
-        case .socket:
-            registry.observe(record.loadUnaligned(as: fr_socket.self))
-            rules.noteContainer(header.cgroup)
-            return
-        case .turn:
-            let raw = record.loadUnaligned(as: fr_turn.self)
-            if let fact = trigger.completed(observe(raw)) { fire(fact, began: raw.start) }
-        case .state:
-            let raw = record.loadUnaligned(as: fr_state.self)
-            if UInt32(raw.state_kind) != FR_ESTABLISHED.rawValue {
-                registry.closed(header.socket, at: header.ts)
-                trigger.closed(header.socket)
-            }
-        case .retransmit: noteRetransmit(header)
-        case .open, .reset, .drop, .softirq, .slice, .queued, .stack: break
-        }
-        window.append(record, kind: kind, container: header.cgroup)
-    }
-
-    @inline(__always)
-    private func observe(_ raw: fr_turn) -> TurnObservation {
-        let role = Role(rawValue: raw.role) ?? .unknown
-        let socket = registry.record(raw.h.socket)
-        let port = role == .served ? socket?.local_port : socket?.remote_port
-        let transferred = role == .served ? raw.rx_last : raw.tx_last
-        return TurnObservation(
-            service: ServiceKey(container: raw.h.cgroup, role: role, port: port ?? 0), socket: raw.h.socket,
-            sequence: raw.sequence, flags: Turn.Flags(rawValue: raw.flags), start: raw.start, end: raw.h.ts,
-            transfer: transferred > raw.start ? transferred - raw.start : 0)
-    }
-
-    private func noteRetransmit(_ header: fr_header) {
-        guard let socket = registry.record(header.socket), let role = Role(rawValue: socket.role) else { return }
-        let port = role == .served ? socket.local_port : socket.remote_port
-        trigger.retransmitted(ServiceKey(container: header.cgroup, role: role, port: port), at: header.ts)
-    }
-
-    private func fire(_ fact: TriggerFact, began: Instant) {
-        switch selection.verdict(fact.container) {
-        case .wanted: break
-        case .unwanted: return
-        case .undecided: return selection.hold(fact, began: began)
-        }
-        tracker.note(fact, began: began) { [trigger] in trigger.baselines(of: [fact.container], before: began) }
-        watch(fact.container, until: fact.at &+ options.after)
-    }
-
-    /// Its connections may wait for the host, so that is looked at with it.
-    private func watch(_ container: ContainerKey, until: Instant) {
-        context.schedule.watch(container, until: until)
-        context.schedule.watch(0, until: until)
     }
 
     // MARK: Ticks

@@ -7,7 +7,17 @@ import Trigger
 
 /// What the running recorder answers to commands.
 extension Recorder {
-    func answer(_ request: ControlRequest) -> ControlReply {
+    func answer(_ request: ControlRequest) -> ControlAnswer {
+        guard request.command == .top else { return .now(reply(to: request)) }
+        do {
+            let snapshot = try topSnapshot()
+            return .later { [resolver] in snapshot.reply(from: request.offset ?? 0, resolver) }
+        } catch {
+            return .now(ControlReply(error: "\(error)"))
+        }
+    }
+
+    private func reply(to request: ControlRequest) -> ControlReply {
         switch request.command {
         case .status:
             do {
@@ -18,6 +28,7 @@ extension Recorder {
         case .snapshot: return ControlReply(id: snapshot(reason: request.reason ?? "asked for"))
         case .detach: return detach()
         case .attach: return attach()
+        case .top: return ControlReply(error: "rows are made elsewhere")
         }
     }
 
@@ -54,7 +65,7 @@ extension Recorder {
         return publish(incident, at: now)
     }
 
-    private func status() throws -> RecorderStatus {
+    func status() throws -> RecorderStatus {
         let now = Clock.monotonic()
         let counters = try probes.counters()
         let armed = now - started

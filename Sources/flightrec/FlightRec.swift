@@ -17,12 +17,14 @@ struct FlightRec: ParsableCommand {
               sudo flightrec record                      leave running, for days
               flightrec list                             what was caught, newest first
               flightrec show latest                      where the time went
+              sudo flightrec top                         live latency of every container
               flightrec sql latest                       ask it in SQL
               flightrec export latest --format perfetto -o latest.pftrace
             """,
         version: version,
         subcommands: [
-            RecordCommand.self, ListCommand.self, ShowCommand.self, StatusCommand.self, SnapshotCommand.self,
+            RecordCommand.self, ListCommand.self, ShowCommand.self, StatusCommand.self, TopCommand.self,
+            SnapshotCommand.self,
             PinCommand.self, UnpinCommand.self, DeleteCommand.self, VacuumCommand.self, DoctorCommand.self,
             DemoCommand.self, SQLCommand.self, ExportCommand.self,
             DemoServerCommand.self,

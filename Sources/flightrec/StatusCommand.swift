@@ -51,7 +51,7 @@ struct SnapshotCommand: ParsableCommand {
     }
 }
 
-private func ask(_ request: ControlRequest, directory: String) throws -> ControlReply {
+func ask(_ request: ControlRequest, directory: String) throws -> ControlReply {
     do {
         return try askRecorder(request, directory: directory)
     } catch let error as SystemError {
