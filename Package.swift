@@ -46,11 +46,13 @@ let package = Package(
                 "BPFObject", "Report",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        // Flags, environment and configuration file.
+        .target(name: "Settings"),
         .target(name: "Demo", dependencies: ["CLinux"]),
         .executableTarget(
             name: "flightrec",
             dependencies: [
-                "Recorder", "Report", "Query", "Export", "Demo", "Kernel", "Capture", "Analysis", "Trigger",
+                "Recorder", "Report", "Query", "Export", "Demo", "Kernel", "Capture", "Analysis", "Trigger", "Settings",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -59,6 +61,7 @@ let package = Package(
         .testTarget(name: "TriggerTests", dependencies: ["Trigger", "Analysis", "Events"]),
         .testTarget(
             name: "RecorderTests", dependencies: ["Recorder", "Kernel", "Trigger", "Analysis", "Events", "CFlightrec"]),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
         .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis", "Events"]),
         .testTarget(name: "ContextTests", dependencies: ["Context", "Containers", "Analysis", "Events"]),
         .testTarget(

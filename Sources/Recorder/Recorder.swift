@@ -22,8 +22,10 @@ public final class Recorder {
     /// ns after its last turn that a container is still looked at now and then.
     private static let activeFor: UInt64 = 30_000_000_000
 
-    let options: RecorderOptions
-    private let logger: Logger
+    var options: RecorderOptions
+    let reload: () throws(ReloadError) -> RecorderOptions
+    let service = ServiceManager()
+    let logger: Logger
     private let lock: DirectoryLock
     private let control: ControlSocket
     private let loop: EventLoop
@@ -39,7 +41,7 @@ public final class Recorder {
     var losses = Losses()
     var clocks = ClockHistory()
     var costs = CostHistory()
-    let circumstances: [String: String]
+    var circumstances: [String: String]
     let context: ContextReader
     var openTurns: [fr_turn] = []
     var started: Instant = 0
@@ -56,8 +58,13 @@ public final class Recorder {
     var reach = WindowReach()
 
     /// Prepares the directory before anything is attached, then loads and attaches. Errors say what to do next.
-    public init(_ options: RecorderOptions, logger: Logger) throws {
+    /// `reload`: the options as they are now, asked for on SIGHUP.
+    public init(
+        _ options: RecorderOptions, logger: Logger,
+        reload: @escaping @Sendable () throws(ReloadError) -> RecorderOptions
+    ) throws {
         self.options = options
+        self.reload = reload
         self.logger = logger
         circumstances = Circumstances.facts(options)
         let directory = try CaptureDirectory(preparing: options.directory)
@@ -99,6 +106,7 @@ public final class Recorder {
         malloc_trim(0)
         costs.note(at: started, events: 0)
         logger.notice("armed: captures go to \(options.directory)")
+        service.ready("captures go to \(options.directory)")
         do {
             try watch()
         } catch {
@@ -118,7 +126,7 @@ public final class Recorder {
                 case .ring: drain()
                 case .tick: try tick()
                 case .wake: try applyRules()
-                case .signal: if signal != SIGHUP { stopping = true }
+                case .signal: if signal == SIGHUP { reloadOptions() } else { stopping = true }
                 case .control: control.serve { answer($0) }
                 }
             }
@@ -127,6 +135,7 @@ public final class Recorder {
     }
 
     private func finish() throws {
+        service.tell("STOPPING=1")
         drain()
         publish(force: true)
         publisher.finish()
@@ -191,6 +200,7 @@ public final class Recorder {
         context.tick(at: now, slow: slow)
         clocks.look()
         ticks += 1
+        service.alive(at: now)
         let whole = ticks % Self.slowTicks == 0
         if slow || whole { softirqs.note(try probes.softirqs(), at: now, whole: whole) }
         if whole { try onSlowTick(now) }
@@ -226,7 +236,7 @@ public final class Recorder {
     private func applyRules() throws {
         for decision in rules.take() {
             if let watch = decision.watch { try probes.setRule(container: decision.container, watch: watch) }
-            if let rule = decision.rule { trigger.setRule(rule, for: decision.container) }
+            trigger.setRule(decision.rule, for: decision.container)
             for held in selection.note(decision) { fire(held.fact, began: held.began) }
         }
         probes.setOpenFloor(trigger.openFloor)

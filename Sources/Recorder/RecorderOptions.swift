@@ -4,7 +4,7 @@ import Trigger
 
 /// What `record` was asked to do.
 public struct RecorderOptions: Sendable {
-    public struct Choice: Sendable {
+    public struct Choice: Sendable, Equatable {
         /// Shell glob on the name, or a prefix of the id.
         public var pattern: String
         /// A threshold of its own.

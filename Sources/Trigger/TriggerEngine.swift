@@ -13,7 +13,7 @@ import Events
 /// A completed stream counts without its transfer: that is the uploader's pace, not a wait. Long polls are learned: under
 /// `auto` they are the p99, and under an absolute threshold they become a habit after 50 turns, while open after 3.
 public final class TriggerEngine {
-    private let rule: ThresholdRule
+    private var rule: ThresholdRule
     private var overrides: [ContainerKey: ThresholdRule] = [:]
     private var services: ServiceTable
     private var fired = FiredTurns()
@@ -34,8 +34,11 @@ public final class TriggerEngine {
         services = ServiceTable(capacity: capacity)
     }
 
-    /// A container's own rule, from now on.
-    public func setRule(_ rule: ThresholdRule, for container: ContainerKey) { overrides[container] = rule }
+    /// A container's own rule, from now on; `nil`: the rule of all.
+    public func setRule(_ rule: ThresholdRule?, for container: ContainerKey) { overrides[container] = rule }
+
+    /// The rule of all, from now on. Histories stay.
+    public func setRule(_ rule: ThresholdRule) { self.rule = rule }
 
     /// No turn shorter than this fires anywhere, ns.
     public var floor: UInt64 { overrides.values.map(\.floor).reduce(rule.floor, min) }

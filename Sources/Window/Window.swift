@@ -15,8 +15,8 @@ public final class Window {
         var kind: EventKind
     }
 
-    private let budget: Int
-    private let duration: UInt64
+    private var budget: Int
+    private var duration: UInt64
     private var histories: [ContainerKey: History] = [:]
     private var stagings: [Key: Staging] = [:]
     /// The last staging used of each hash: served and called records of two containers alternate, and a dictionary
@@ -34,6 +34,12 @@ public final class Window {
     ///   - bytes: memory to use at most; at least `minimumBytes` is taken.
     ///   - duration: ns of history to keep.
     public init(bytes: Int, duration: UInt64) {
+        budget = max(bytes, Self.minimumBytes)
+        self.duration = duration
+    }
+
+    /// Other bounds from now on: what is over them goes at the next `evict`.
+    public func bound(bytes: Int, duration: UInt64) {
         budget = max(bytes, Self.minimumBytes)
         self.duration = duration
     }

@@ -35,7 +35,7 @@ struct FlightRec: ParsableCommand {
         // A reader that goes away must not kill a recorder; writes then fail with EPIPE and say so themselves.
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(RecordSettings.layered(Array(CommandLine.arguments.dropFirst())))
             try command.run()
         } catch let error as Failure {
             Terminal.complain(error.message)
@@ -63,10 +63,12 @@ struct Failure: Error {
 
 /// `--dir`, the same for every command.
 struct DirectoryOption: ParsableArguments {
-    @Option(name: .customLong("dir"), help: "Where captures are kept. [$FLIGHTREC_DIR, or /var/lib/flightrec]")
+    @Option(
+        name: .customLong("dir"),
+        help: "Where captures are kept. [$FLIGHTREC_DIR, dir in /etc/flightrec.conf, or /var/lib/flightrec]")
     var dir: String?
 
     var path: String {
-        dir ?? ProcessInfo.processInfo.environment["FLIGHTREC_DIR"] ?? "/var/lib/flightrec"
+        dir ?? ProcessInfo.processInfo.environment["FLIGHTREC_DIR"] ?? RecordSettings.directory ?? "/var/lib/flightrec"
     }
 }
