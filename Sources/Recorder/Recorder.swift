@@ -55,6 +55,8 @@ public final class Recorder {
     var badRecords: UInt64 = 0
     var captures = 0
     var tally = Tally()
+    var fired = FiredCounts()
+    private(set) var metrics: MetricsServer?
     var reach = WindowReach()
 
     /// Prepares the directory before anything is attached, then loads and attaches. Errors say what to do next.
@@ -91,6 +93,9 @@ public final class Recorder {
         probes.setOpenFloor(trigger.openFloor)
         try loop.watch(probes.ringDescriptor, .ring)
         try loop.watch(control.descriptor, .control)
+        metrics = try options.metrics.map { address in
+            try MetricsServer(address, pump: loop.wakeDescriptor) { [resolver] in MetricsText($0, resolver).text }
+        }
     }
 
     /// Runs until a signal or the duration's end; an incident being collected is finished first.
@@ -106,6 +111,8 @@ public final class Recorder {
         malloc_trim(0)
         costs.note(at: started, events: 0)
         logger.notice("armed: captures go to \(options.directory)")
+        metrics?.start()
+        if let address = options.metrics { logger.notice("metrics: \(address)") }
         service.ready("captures go to \(options.directory)")
         do {
             try watch()
@@ -125,7 +132,9 @@ public final class Recorder {
                 switch source {
                 case .ring: drain()
                 case .tick: try tick()
-                case .wake: try applyRules()
+                case .wake:
+                    try applyRules()
+                    supplyMetrics()
                 case .signal: if signal == SIGHUP { reloadOptions() } else { stopping = true }
                 case .control: control.serve { answer($0) }
                 }
@@ -136,6 +145,7 @@ public final class Recorder {
 
     private func finish() throws {
         service.tell("STOPPING=1")
+        metrics?.stop()
         drain()
         publish(force: true)
         publisher.finish()

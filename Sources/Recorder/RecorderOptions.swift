@@ -37,6 +37,8 @@ public struct RecorderOptions: Sendable {
     public var dockerSockets: [String] = []
     /// Data roots of Docker daemons, beside the usual one: names when no socket answers.
     public var dockerRoots: [String] = []
+    /// Where Prometheus may ask; `nil`: nowhere.
+    public var metrics: MetricsAddress?
     public var version = ""
 
     public init(directory: String) { self.directory = directory }

@@ -68,6 +68,7 @@ extension Recorder {
         case .unwanted: return
         case .undecided: return selection.hold(fact, began: began)
         }
+        if fact.kind == .inFlight { fired.inFlight += 1 } else { fired.latency += 1 }
         tracker.note(fact, began: began) { [trigger] in trigger.baselines(of: [fact.container], before: began) }
         watch(fact.container, until: fact.at &+ options.after)
     }

@@ -73,6 +73,8 @@ public struct IncidentTracker: Sendable {
     private let cap: UInt64
     private var budget: IncidentBudget
     public var suppressed: [ContainerKey: Suppressed] { budget.suppressed }
+    /// Triggers suppressed since the start.
+    public var suppressedTotal: UInt64 { budget.suppressedTotal }
 
     private var pending: PendingIncident?
     /// A turn that fired while it was open.

@@ -49,6 +49,8 @@ struct RecordCommand: ParsableCommand {
     @Option(help: "Docker daemon's socket, where it is not the usual one. Repeatable.") var dockerSocket: [String] = []
     @Option(help: "Docker's data root, where it is not the usual one: names while no daemon answers. Repeatable.")
     var dockerRoot: [String] = []
+    @Option(help: ArgumentHelp("Let Prometheus ask here, at /metrics.", valueName: "ip:port|/socket"))
+    var metrics: MetricsAddress?
     @Flag(inversion: .prefixedNo, help: "Log only warnings and errors.") var quiet = false
     @Option(help: "File with any of these. [$FLIGHTREC_CONFIG, or /etc/flightrec.conf where it exists]")
     var config: String?
@@ -97,6 +99,7 @@ struct RecordCommand: ParsableCommand {
             maximumAge: keepAge.map { Int64($0.nanoseconds) }, maximumCount: keepCount)
         options.dockerSockets = dockerSocket
         options.dockerRoots = dockerRoot
+        options.metrics = metrics
         options.version = FlightRec.version
         return options
     }
@@ -115,6 +118,10 @@ struct RecordCommand: ParsableCommand {
             throw ReloadError(FlightRec.message(for: error))
         }
     }
+}
+
+extension MetricsAddress: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
 }
 
 extension Threshold {

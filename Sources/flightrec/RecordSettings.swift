@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Glibc
+import Recorder
 import Settings
 
 /// What may be set for `record` in a file or the environment, and how that comes to its arguments.
@@ -28,6 +29,9 @@ enum RecordSettings {
         setting("duration", duration, as: Duration.self),
         text("docker-socket", .repeatable, "a path"),
         text("docker-root", .repeatable, "a path"),
+        setting(
+            "metrics", "an address and a port (127.0.0.1:9464, [::1]:9464) or a socket's absolute path",
+            as: MetricsAddress.self),
         SettingDefinition("quiet", .flag, allowed: "") { _ in false },
     ]
 
