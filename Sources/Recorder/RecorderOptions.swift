@@ -39,6 +39,8 @@ public struct RecorderOptions: Sendable {
     public var dockerRoots: [String] = []
     /// Where Prometheus may ask; `nil`: nowhere.
     public var metrics: MetricsAddress?
+    /// The log tells warnings and errors alone; the caller sets the logger's level.
+    public var quiet = false
     public var version = ""
 
     public init(directory: String) { self.directory = directory }

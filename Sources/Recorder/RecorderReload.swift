@@ -76,6 +76,7 @@ extension RecorderOptions {
         if filter.pids != new.filter.pids { names.append("pid") }
         if duration != new.duration { names.append("duration") }
         if dockerSockets != new.dockerSockets { names.append("docker-socket") }
+        if quiet != new.quiet { names.append("quiet") }
         if metrics != new.metrics { names.append("metrics") }
         if dockerRoots != new.dockerRoots { names.append("docker-root") }
         return names

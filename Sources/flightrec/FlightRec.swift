@@ -27,7 +27,7 @@ struct FlightRec: ParsableCommand {
             SnapshotCommand.self,
             PinCommand.self, UnpinCommand.self, DeleteCommand.self, VacuumCommand.self, DoctorCommand.self,
             DemoCommand.self, SQLCommand.self, ExportCommand.self,
-            DemoServerCommand.self,
+            ServiceCommand.self, DemoServerCommand.self,
         ],
         defaultSubcommand: ListCommand.self)
 

@@ -100,6 +100,7 @@ struct RecordCommand: ParsableCommand {
         options.dockerSockets = dockerSocket
         options.dockerRoots = dockerRoot
         options.metrics = metrics
+        options.quiet = quiet
         options.version = FlightRec.version
         return options
     }
