@@ -43,21 +43,25 @@ let package = Package(
             name: "Recorder",
             dependencies: [
                 "Events", "Kernel", "Window", "Trigger", "Containers", "Context", "Capture", "Analysis", "CLinux",
-                "BPFObject",
+                "BPFObject", "Report",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        // Flags, environment and configuration file.
+        .target(name: "Settings"),
         .target(name: "Demo", dependencies: ["CLinux"]),
         .executableTarget(
             name: "flightrec",
             dependencies: [
-                "Recorder", "Report", "Query", "Export", "Demo", "Kernel", "Capture", "Analysis", "Trigger",
+                "Recorder", "Report", "Query", "Export", "Demo", "Kernel", "Capture", "Analysis", "Trigger", "Settings",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         .testTarget(name: "EventsTests", dependencies: ["Events", "CFlightrec"]),
         .testTarget(name: "WindowTests", dependencies: ["Window", "Events", "CFlightrec"]),
         .testTarget(name: "TriggerTests", dependencies: ["Trigger", "Analysis", "Events"]),
-        .testTarget(name: "RecorderTests", dependencies: ["Recorder", "Analysis", "Events"]),
+        .testTarget(
+            name: "RecorderTests", dependencies: ["Recorder", "Kernel", "Trigger", "Analysis", "Events", "CFlightrec"]),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
         .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis", "Events"]),
         .testTarget(name: "ContextTests", dependencies: ["Context", "Containers", "Analysis", "Events"]),
         .testTarget(

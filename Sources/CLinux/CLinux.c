@@ -7,9 +7,11 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 int flightrec_unshare(int flags) { return unshare(flags); }
 int flightrec_setns(int fd, int type) { return setns(fd, type); }
+int flightrec_accept(int fd) { return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
 int flightrec_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
 int flightrec_coalesce(int fd, const char *name, struct ethtool_coalesce *into)
 {

@@ -17,19 +17,21 @@ struct ContainerDecision: Sendable {
 /// Resolves containers as they appear, off the pump thread: names for the captures to come, and whether `--container`
 /// wants them.
 final class ContainerRules: Sendable {
-    private let choices: [RecorderOptions.Choice]
     private let resolver: ContainerResolver
     private let wake: Int32
     private let queue = DispatchQueue(label: "flightrec.containers")
     private struct State {
         var seen: Set<ContainerKey> = []
         var decided: [ContainerDecision] = []
+        var choices: [RecorderOptions.Choice]
+        /// There were others: what they decided must be decided anew, even where all are wanted now.
+        var areNew = false
     }
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// `wake`: an eventfd the pump listens to.
     init(_ choices: [RecorderOptions.Choice], _ resolver: ContainerResolver, wake: Int32) {
-        self.choices = choices
+        state = Mutex(State(choices: choices))
         self.resolver = resolver
         self.wake = wake
         queue.async { [self] in
@@ -57,17 +59,30 @@ final class ContainerRules: Sendable {
         queue.async { [self] in decide(key) }
     }
 
+    /// Other choices from now on: every container seen is decided anew, and counts as before until then.
+    func change(_ choices: [RecorderOptions.Choice]) {
+        let seen = state.withLock { state in
+            state.choices = choices
+            state.areNew = true
+            return state.seen
+        }
+        queue.async { [self] in
+            for key in seen { decide(key) }
+        }
+    }
+
     private func decide(_ key: ContainerKey, attempt: Int = 0) {
         let name = resolver.name(for: key)
-        guard !choices.isEmpty else { return }
+        let (choices, areNew) = state.withLock { ($0.choices, $0.areNew) }
+        guard !choices.isEmpty || areNew else { return }
         let choice = choices.first { ContainerResolver.matches($0.pattern, name) }
-        if choice == nil, !name.isNamed, attempt < Self.retries.count {
+        if choice == nil, !choices.isEmpty, !name.isNamed, attempt < Self.retries.count {
             // Its runtime may not have written the name yet: to call it unwanted now would be for good.
             queue.asyncAfter(deadline: .now() + Self.retries[attempt]) { [self] in decide(key, attempt: attempt + 1) }
             return
         }
         // The host's own sockets are watched by --host, not by name.
-        let watch: Bool? = key == 0 ? nil : choice != nil
+        let watch: Bool? = key == 0 ? nil : choices.isEmpty || choice != nil
         state.withLock { $0.decided.append(ContainerDecision(container: key, watch: watch, rule: choice?.rule)) }
         var one: UInt64 = 1
         _ = write(wake, &one, 8)
@@ -89,13 +104,16 @@ final class ContainerRules: Sendable {
 struct Selection {
     enum Verdict { case wanted, unwanted, undecided }
 
-    private let all: Bool
+    private var all: Bool
     private var decided: [ContainerKey: Bool] = [:]
     /// Triggers of containers still undecided, with the beginning of the turn.
     private var held: [(fact: TriggerFact, began: Instant)] = []
     private static let maximumHeld = 1024
 
     init(_ choices: [RecorderOptions.Choice]) { all = choices.isEmpty }
+
+    /// What was decided counts until it is decided anew.
+    mutating func change(_ choices: [RecorderOptions.Choice]) { all = choices.isEmpty }
 
     /// Takes a decision in; returns the held triggers it sets free.
     mutating func note(_ decision: ContainerDecision) -> [(fact: TriggerFact, began: Instant)] {

@@ -1,10 +1,12 @@
+import Dispatch
 import Foundation
 import Glibc
+import Report
 
 /// What a command asks of the running recorder.
 public struct ControlRequest: Codable, Sendable {
     public enum Command: String, Codable, Sendable {
-        case status, snapshot
+        case status, snapshot, top
         /// Let go of every probe, and take them again: what the overhead benchmark alternates.
         case detach, attach
     }
@@ -12,10 +14,13 @@ public struct ControlRequest: Codable, Sendable {
     public var command: Command
     /// Why the snapshot is taken.
     public var reason: String?
+    /// Of `top`: rows to leave out.
+    public var offset: Int?
 
-    public init(_ command: Command, reason: String? = nil) {
+    public init(_ command: Command, reason: String? = nil, offset: Int? = nil) {
         self.command = command
         self.reason = reason
+        self.offset = offset
     }
 }
 
@@ -24,14 +29,26 @@ public struct ControlReply: Codable, Sendable {
     public var status: RecorderStatus?
     /// Id of the capture being written.
     public var id: String?
+    /// A page of rows, and how many there are in all.
+    public var top: TopView?
+    public var total: Int?
     public var error: String?
+}
+
+/// How a request is answered.
+enum ControlAnswer {
+    case now(ControlReply)
+    /// Off the pump thread: nothing in it may be the pump's.
+    case later(@Sendable () -> ControlReply)
 }
 
 /// A unix datagram socket in the capture directory, for its owner alone (mode 0600). Datagrams, so that no client can
 /// hold up the pump: what can't be sent at once is dropped, and the client says that nobody answered.
-final class ControlSocket {
+final class ControlSocket: Sendable {
     static let name = "control.sock"
     let descriptor: Int32
+    /// Makes answers that take more than the pump has time for.
+    private let queue = DispatchQueue(label: "flightrec.control")
     private let path: String
 
     init(directory: String) throws(SystemError) {
@@ -51,12 +68,13 @@ final class ControlSocket {
     }
 
     deinit {
+        queue.sync {}
         close(descriptor)
         unlink(path)
     }
 
     /// Answers every request that waits.
-    func serve(_ answer: (ControlRequest) -> ControlReply) {
+    func serve(_ answer: (ControlRequest) -> ControlAnswer) {
         var buffer = [UInt8](repeating: 0, count: 4096)
         var sender = sockaddr_un()
         while true {
@@ -67,18 +85,24 @@ final class ControlSocket {
                 }
             }
             guard count >= 0 else { return }
-            let reply: ControlReply
-            if let request = try? JSONDecoder().decode(ControlRequest.self, from: Data(buffer[..<count])) {
-                reply = answer(request)
-            } else {
-                reply = ControlReply(error: "not a request this recorder knows")
+            guard let request = try? JSONDecoder().decode(ControlRequest.self, from: Data(buffer[..<count])) else {
+                deliver(ControlReply(error: "not a request this recorder knows"), to: sender, length)
+                continue
             }
-            guard let data = try? JSONEncoder().encode(reply) else { continue }
-            _ = data.withUnsafeBytes { bytes in
-                withUnsafePointer(to: &sender) { pointer in
-                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        sendto(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT), $0, length)
-                    }
+            switch answer(request) {
+            case .now(let reply): deliver(reply, to: sender, length)
+            case .later(let make): queue.async { [self, sender, length] in deliver(make(), to: sender, length) }
+            }
+        }
+    }
+
+    private func deliver(_ reply: ControlReply, to sender: sockaddr_un, _ length: socklen_t) {
+        guard let data = try? JSONEncoder().encode(reply) else { return }
+        var sender = sender
+        _ = data.withUnsafeBytes { bytes in
+            withUnsafePointer(to: &sender) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    sendto(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT), $0, length)
                 }
             }
         }
@@ -108,7 +132,7 @@ final class ControlSocket {
         guard data.withUnsafeBytes({ send(descriptor, $0.baseAddress, $0.count, 0) }) == data.count else {
             throw SystemError("asking the recorder at \(path)")
         }
-        var buffer = [UInt8](repeating: 0, count: 1 << 17)
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
         let count = recv(descriptor, &buffer, buffer.count, 0)
         guard count > 0 else { throw SystemError("the recorder at \(path) did not answer") }
         return try JSONDecoder().decode(ControlReply.self, from: Data(buffer[..<count]))

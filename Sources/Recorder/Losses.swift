@@ -10,6 +10,9 @@ struct Losses {
     /// Gaps since the start, and ns in them.
     private(set) var gapCount = 0
     private(set) var timeInGaps: UInt64 = 0
+    /// The last gaps, however long ago.
+    private(set) var latest: [Gap] = []
+    static let mostLatest = 8
     private var lastLost: UInt64 = 0
     private var last: RecordCounters?
     private var lastAt: Instant = 0
@@ -30,9 +33,9 @@ struct Losses {
                 gap.to = now
                 gap.lost += more
                 gaps[gaps.count - 1] = gap
+                if !latest.isEmpty { latest[latest.count - 1] = gap }
             } else {
-                gapCount += 1
-                gaps.append(Gap(from: from, to: now, lost: more, why: Self.reason(counters, last)))
+                append(Gap(from: from, to: now, lost: more, why: Self.reason(counters, last)))
             }
         }
         lastLost = lost
@@ -50,9 +53,15 @@ struct Losses {
 
     /// A time without any events, for another reason than a full ring.
     mutating func gap(from: Instant, to: Instant, why: String) {
-        gapCount += 1
         timeInGaps += to - from
-        gaps.append(Gap(from: from, to: to, lost: 0, why: why))
+        append(Gap(from: from, to: to, lost: 0, why: why))
+    }
+
+    private mutating func append(_ gap: Gap) {
+        gapCount += 1
+        gaps.append(gap)
+        if latest.count >= Self.mostLatest { latest.removeFirst() }
+        latest.append(gap)
     }
 
     mutating func expire(before limit: Instant) {

@@ -33,8 +33,7 @@ final class Publisher: Sendable {
     private let queue = DispatchQueue(label: "flightrec.publisher")
     private let directory: CaptureDirectory
     private let resolver: ContainerResolver
-    private let execute: String?
-    private let retention: RetentionPolicy
+    private let settings: Mutex<(retention: RetentionPolicy, execute: String?)>
     private let logger: Logger
     private let failures = Mutex(0)
     /// Files of incidents that a worse one may replace yet, oldest first.
@@ -48,14 +47,16 @@ final class Publisher: Sendable {
     ) {
         self.directory = directory
         self.resolver = resolver
-        self.execute = execute
-        self.retention = retention
+        settings = Mutex((retention, execute))
         self.logger = logger
         queue.async { [interfaces] in interfaces.refresh() }
     }
 
     /// Captures that could not be written.
     var failed: Int { failures.withLock { $0 } }
+
+    /// For the captures to come.
+    func set(retention: RetentionPolicy, execute: String?) { settings.withLock { $0 = (retention, execute) } }
 
     func publish(_ finished: Finished) {
         queue.async { [self] in
@@ -74,6 +75,7 @@ final class Publisher: Sendable {
     func finish() { queue.sync {} }
 
     private func write(_ finished: Finished) throws {
+        let (retention, execute) = settings.withLock { $0 }
         var evidence = finished.evidence
         try evidence.collect(finished.blocks)
         let heard = evidence.heardSockets

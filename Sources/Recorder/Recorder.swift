@@ -22,8 +22,10 @@ public final class Recorder {
     /// ns after its last turn that a container is still looked at now and then.
     private static let activeFor: UInt64 = 30_000_000_000
 
-    let options: RecorderOptions
-    private let logger: Logger
+    var options: RecorderOptions
+    let reload: () throws(ReloadError) -> RecorderOptions
+    let service = ServiceManager()
+    let logger: Logger
     private let lock: DirectoryLock
     private let control: ControlSocket
     private let loop: EventLoop
@@ -33,13 +35,13 @@ public final class Recorder {
     let trigger: TriggerEngine
     var tracker: IncidentTracker
     let resolver: ContainerResolver
-    private let rules: ContainerRules
+    let rules: ContainerRules
     let publisher: Publisher
     var softirqs = SoftirqHistory()
     var losses = Losses()
     var clocks = ClockHistory()
     var costs = CostHistory()
-    let circumstances: [String: String]
+    var circumstances: [String: String]
     let context: ContextReader
     var openTurns: [fr_turn] = []
     var started: Instant = 0
@@ -50,12 +52,21 @@ public final class Recorder {
     var detachedAt: Instant?
     private var slicesSince: Instant = 0
     private var slicesWanted = false
-    private var badRecords: UInt64 = 0
+    var badRecords: UInt64 = 0
     var captures = 0
+    var tally = Tally()
+    var fired = FiredCounts()
+    private(set) var metrics: MetricsServer?
+    var reach = WindowReach()
 
     /// Prepares the directory before anything is attached, then loads and attaches. Errors say what to do next.
-    public init(_ options: RecorderOptions, logger: Logger) throws {
+    /// `reload`: the options as they are now, asked for on SIGHUP.
+    public init(
+        _ options: RecorderOptions, logger: Logger,
+        reload: @escaping @Sendable () throws(ReloadError) -> RecorderOptions
+    ) throws {
         self.options = options
+        self.reload = reload
         self.logger = logger
         circumstances = Circumstances.facts(options)
         let directory = try CaptureDirectory(preparing: options.directory)
@@ -66,7 +77,7 @@ public final class Recorder {
         resolver = ContainerResolver(
             sources: NameSources(dockerSockets: options.dockerSockets, dockerRoots: options.dockerRoots))
         context = ContextReader(resolver)
-        trigger = TriggerEngine(rule: options.rule)
+        trigger = TriggerEngine(rule: options.rule, after: options.after)
         tracker = IncidentTracker(before: options.before, after: options.after)
         window = Window(bytes: options.memory, duration: options.window)
         publisher = Publisher(
@@ -82,6 +93,9 @@ public final class Recorder {
         probes.setOpenFloor(trigger.openFloor)
         try loop.watch(probes.ringDescriptor, .ring)
         try loop.watch(control.descriptor, .control)
+        metrics = try options.metrics.map { address in
+            try MetricsServer(address, pump: loop.wakeDescriptor) { [resolver] in MetricsText($0, resolver).text }
+        }
     }
 
     /// Runs until a signal or the duration's end; an incident being collected is finished first.
@@ -95,7 +109,11 @@ public final class Recorder {
         }
         // What loading took, the kernel's BTF above all, goes back to the system (malloc_trim(3)).
         malloc_trim(0)
+        costs.note(at: started, events: 0)
         logger.notice("armed: captures go to \(options.directory)")
+        metrics?.start()
+        if let address = options.metrics { logger.notice("metrics: \(address)") }
+        service.ready("captures go to \(options.directory)")
         do {
             try watch()
         } catch {
@@ -114,8 +132,10 @@ public final class Recorder {
                 switch source {
                 case .ring: drain()
                 case .tick: try tick()
-                case .wake: try applyRules()
-                case .signal: if signal != SIGHUP { stopping = true }
+                case .wake:
+                    try applyRules()
+                    supplyMetrics()
+                case .signal: if signal == SIGHUP { reloadOptions() } else { stopping = true }
                 case .control: control.serve { answer($0) }
                 }
             }
@@ -124,6 +144,8 @@ public final class Recorder {
     }
 
     private func finish() throws {
+        service.tell("STOPPING=1")
+        metrics?.stop()
         drain()
         publish(force: true)
         publisher.finish()
@@ -148,78 +170,6 @@ public final class Recorder {
                 without memory for their state
                 """)
         }
-    }
-
-    // MARK: Records
-
-    func drain() {
-        probes.drain { [self] record in take(record) }
-    }
-
-    @inline(__always)
-    private func take(_ record: UnsafeRawBufferPointer) {
-        guard record.count >= MemoryLayout<fr_header>.size else {
-            badRecords += 1
-            return
-        }
-        let header = record.loadUnaligned(as: fr_header.self)
-        losses.count(header.kind)
-        guard let kind = EventKind(rawValue: header.kind), record.count >= kind.size else {
-            badRecords += 1
-            return
-        }
-        switch kind {
-        case .socket:
-            registry.observe(record.loadUnaligned(as: fr_socket.self))
-            rules.noteContainer(header.cgroup)
-            return
-        case .turn:
-            let raw = record.loadUnaligned(as: fr_turn.self)
-            if let fact = trigger.completed(observe(raw)) { fire(fact, began: raw.start) }
-        case .state:
-            let raw = record.loadUnaligned(as: fr_state.self)
-            if UInt32(raw.state_kind) != FR_ESTABLISHED.rawValue {
-                registry.closed(header.socket, at: header.ts)
-                trigger.closed(header.socket)
-            }
-        case .retransmit: noteRetransmit(header)
-        case .open, .reset, .drop, .softirq, .slice, .queued, .stack: break
-        }
-        window.append(record, kind: kind, container: header.cgroup)
-    }
-
-    @inline(__always)
-    private func observe(_ raw: fr_turn) -> TurnObservation {
-        let role = Role(rawValue: raw.role) ?? .unknown
-        let socket = registry.record(raw.h.socket)
-        let port = role == .served ? socket?.local_port : socket?.remote_port
-        let transferred = role == .served ? raw.rx_last : raw.tx_last
-        return TurnObservation(
-            service: ServiceKey(container: raw.h.cgroup, role: role, port: port ?? 0), socket: raw.h.socket,
-            sequence: raw.sequence, flags: Turn.Flags(rawValue: raw.flags), start: raw.start, end: raw.h.ts,
-            transfer: transferred > raw.start ? transferred - raw.start : 0)
-    }
-
-    private func noteRetransmit(_ header: fr_header) {
-        guard let socket = registry.record(header.socket), let role = Role(rawValue: socket.role) else { return }
-        let port = role == .served ? socket.local_port : socket.remote_port
-        trigger.retransmitted(ServiceKey(container: header.cgroup, role: role, port: port), at: header.ts)
-    }
-
-    private func fire(_ fact: TriggerFact, began: Instant) {
-        switch selection.verdict(fact.container) {
-        case .wanted: break
-        case .unwanted: return
-        case .undecided: return selection.hold(fact, began: began)
-        }
-        tracker.note(fact, began: began) { [trigger] in trigger.baselines(of: [fact.container], before: began) }
-        watch(fact.container, until: fact.at &+ options.after)
-    }
-
-    /// Its connections may wait for the host, so that is looked at with it.
-    private func watch(_ container: ContainerKey, until: Instant) {
-        context.schedule.watch(container, until: until)
-        context.schedule.watch(0, until: until)
     }
 
     // MARK: Ticks
@@ -260,6 +210,7 @@ public final class Recorder {
         context.tick(at: now, slow: slow)
         clocks.look()
         ticks += 1
+        service.alive(at: now)
         let whole = ticks % Self.slowTicks == 0
         if slow || whole { softirqs.note(try probes.softirqs(), at: now, whole: whole) }
         if whole { try onSlowTick(now) }
@@ -282,6 +233,7 @@ public final class Recorder {
         context.schedule.setActive(trigger.containers(activeSince: quiet).filter(selection.has) + [0])
         window.seal(olderThan: now > 1_000_000_000 ? now - 1_000_000_000 : 0)
         window.evict(now: now)
+        reach.note(now, asked: options.window, started: started, cut: window.cutByBytes)
         let limit = now > options.window ? now - options.window : 0
         _ = registry.expire(before: limit)
         losses.expire(before: limit)
@@ -294,7 +246,7 @@ public final class Recorder {
     private func applyRules() throws {
         for decision in rules.take() {
             if let watch = decision.watch { try probes.setRule(container: decision.container, watch: watch) }
-            if let rule = decision.rule { trigger.setRule(rule, for: decision.container) }
+            trigger.setRule(decision.rule, for: decision.container)
             for held in selection.note(decision) { fire(held.fact, began: held.began) }
         }
         probes.setOpenFloor(trigger.openFloor)

@@ -2,11 +2,22 @@ import Analysis
 import Events
 import Glibc
 import Kernel
+import Report
 import Trigger
 
 /// What the running recorder answers to commands.
 extension Recorder {
-    func answer(_ request: ControlRequest) -> ControlReply {
+    func answer(_ request: ControlRequest) -> ControlAnswer {
+        guard request.command == .top else { return .now(reply(to: request)) }
+        do {
+            let snapshot = try topSnapshot()
+            return .later { [resolver] in snapshot.reply(from: request.offset ?? 0, resolver) }
+        } catch {
+            return .now(ControlReply(error: "\(error)"))
+        }
+    }
+
+    private func reply(to request: ControlRequest) -> ControlReply {
         switch request.command {
         case .status:
             do {
@@ -17,6 +28,7 @@ extension Recorder {
         case .snapshot: return ControlReply(id: snapshot(reason: request.reason ?? "asked for"))
         case .detach: return detach()
         case .attach: return attach()
+        case .top: return ControlReply(error: "rows are made elsewhere")
         }
     }
 
@@ -53,24 +65,45 @@ extension Recorder {
         return publish(incident, at: now)
     }
 
-    private func status() throws -> RecorderStatus {
+    func status() throws -> RecorderStatus {
         let now = Clock.monotonic()
         let counters = try probes.counters()
         let armed = now - started
         let window = window.statistics
+        let lately = costs.lately
+        let wall = Clock.wall()
+        func time(_ instant: Instant) -> String { WallTime.rfc3339(wall - Int64(now - min(instant, now))) }
         return RecorderStatus(
-            version: options.version, pid: getpid(), armedNs: armed,
+            version: options.version, pid: getpid(), armedNs: armed, armedSince: time(started),
             coverage: armed == 0 ? 1 : 1 - min(1, Double(losses.timeInGaps) / Double(armed)), gaps: losses.gapCount,
-            windowNs: window.oldest.map { now > $0 ? now - $0 : 0 } ?? 0, windowBytes: window.bytes,
-            windowBudget: window.budget, events: counters.totalEmitted, lost: counters.totalMissed, captures: captures,
+            latestGaps: losses.latest.map {
+                RecorderStatus.Gap(from: time($0.from), to: time($0.to), lost: $0.lost, why: $0.why)
+            },
+            windowNs: window.oldest.map { now > $0 ? now - $0 : 0 } ?? 0,
+            windowCompleteNs: WindowReach.reach(
+                now, asked: options.window, started: started, cut: self.window.cutByBytes),
+            windowMinimumNs: reach.minimum, windowAskedNs: options.window, windowBytes: window.bytes,
+            windowBudget: window.budget, events: counters.totalEmitted, eventsPerSecond: lately.eventsPerSecond,
+            lost: counters.totalMissed, captures: captures,
             failedCaptures: publisher.failed, collecting: tracker.isCollecting,
             suppressed: tracker.suppressed.map { key, held in
                 RecorderStatus.Suppressed(
                     container: resolver.cached(key)?.name ?? String(key, radix: 16), count: held.count,
                     worstNs: held.worst)
             }.sorted { $0.container < $1.container },
-            habitual: trigger.habitual, sockets: registry.count, rssBytes: OwnCost.residentBytes(),
-            cpuNs: OwnCost.cpu(),
+            habitual: trigger.habitual, threshold: options.rule.description, turnsJudged: trigger.wouldFire.judged,
+            wouldFire: wouldFire(armed), sockets: registry.count, rssBytes: OwnCost.residentBytes(),
+            cpuNs: OwnCost.cpu(), cpuShare: lately.cpuShare,
             missingHooks: probes.status.filter { $0.rung == nil }.map(\.hook))
+    }
+
+    private func wouldFire(_ armed: UInt64) -> [RecorderStatus.WouldFire] {
+        let day = 86_400e9
+        return trigger.wouldFire.levels.map { level in
+            RecorderStatus.WouldFire(
+                thresholdNs: level.threshold, served: level.served, called: level.called, incidents: level.incidents,
+                // From a few minutes a day's worth can't be told.
+                incidentsPerDay: armed >= 3_600_000_000_000 ? Double(level.incidents) * day / Double(armed) : nil)
+        }
     }
 }

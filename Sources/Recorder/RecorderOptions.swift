@@ -4,7 +4,7 @@ import Trigger
 
 /// What `record` was asked to do.
 public struct RecorderOptions: Sendable {
-    public struct Choice: Sendable {
+    public struct Choice: Sendable, Equatable {
         /// Shell glob on the name, or a prefix of the id.
         public var pattern: String
         /// A threshold of its own.
@@ -37,6 +37,10 @@ public struct RecorderOptions: Sendable {
     public var dockerSockets: [String] = []
     /// Data roots of Docker daemons, beside the usual one: names when no socket answers.
     public var dockerRoots: [String] = []
+    /// Where Prometheus may ask; `nil`: nowhere.
+    public var metrics: MetricsAddress?
+    /// The log tells warnings and errors alone; the caller sets the logger's level.
+    public var quiet = false
     public var version = ""
 
     public init(directory: String) { self.directory = directory }

@@ -8,17 +8,51 @@ public struct RecorderStatus: Codable, Sendable {
         public var worstNs: UInt64
     }
 
+    /// A time in which something may have been missed.
+    public struct Gap: Codable, Sendable {
+        /// RFC 3339, UTC.
+        public var from: String
+        public var to: String
+        /// Records known lost in it.
+        public var lost: UInt64
+        public var why: String
+    }
+
+    /// What an absolute threshold would have fired on since the recorder started.
+    public struct WouldFire: Codable, Sendable {
+        public var thresholdNs: UInt64
+        /// Turns over it, by role.
+        public var served: UInt64
+        public var called: UInt64
+        /// Incidents these make, before the rate limit.
+        public var incidents: UInt64
+        /// At the rate so far; `nil` in the first hour.
+        public var incidentsPerDay: Double?
+    }
+
     public var version: String
     public var pid: Int32
     public var armedNs: UInt64
+    /// RFC 3339, UTC.
+    public var armedSince: String
     /// Part of the armed time without a known loss, 0…1.
     public var coverage: Double
     public var gaps: Int
+    /// The last of them.
+    public var latestGaps: [Gap]
     /// How far back the window reaches now.
     public var windowNs: UInt64
+    /// How far back nothing is missing for want of room.
+    public var windowCompleteNs: UInt64
+    /// The least that was, since the window was full for the first time; `nil` before.
+    public var windowMinimumNs: UInt64?
+    /// `--window`.
+    public var windowAskedNs: UInt64
     public var windowBytes: Int
     public var windowBudget: Int
     public var events: UInt64
+    /// Over the last ten seconds.
+    public var eventsPerSecond: Double
     public var lost: UInt64
     public var captures: Int
     public var failedCaptures: Int
@@ -27,10 +61,16 @@ public struct RecorderStatus: Codable, Sendable {
     public var suppressed: [Suppressed]
     /// Turns over the threshold whose service is slow by habit.
     public var habitual: UInt64
+    public var threshold: String
+    /// Turns that were judged at all.
+    public var turnsJudged: UInt64
+    public var wouldFire: [WouldFire]
     public var sockets: Int
     public var rssBytes: Int
     /// User and system time of this process.
     public var cpuNs: UInt64
+    /// Of one CPU over the last ten seconds: 0.01 is 1 %.
+    public var cpuShare: Double
     /// Hooks that could not attach.
     public var missingHooks: [String]
 }

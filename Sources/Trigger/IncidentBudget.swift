@@ -30,6 +30,8 @@ struct IncidentBudget: Sendable {
     /// What each container opened in its last `period`.
     private var opened: [ContainerKey: [Opened]] = [:]
     private(set) var suppressed: [ContainerKey: Suppressed] = [:]
+    /// Of all containers, forgotten ones too.
+    private(set) var suppressedTotal: UInt64 = 0
     /// Containers whose suppressed triggers are remembered; the longest quiet is forgotten first.
     static let remembered = 1024
 
@@ -88,7 +90,10 @@ struct IncidentBudget: Sendable {
 
     private mutating func suppress(_ trigger: TriggerFact, again: Bool) {
         var held = suppressed[trigger.container] ?? Suppressed()
-        if !again { held.count += 1 }
+        if !again {
+            held.count += 1
+            suppressedTotal += 1
+        }
         held.worst = max(held.worst, trigger.observed)
         held.last = trigger.at
         suppressed[trigger.container] = held

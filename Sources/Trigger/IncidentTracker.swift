@@ -79,11 +79,13 @@ public struct PendingIncident: Sendable {
 /// A container may open 6 incidents in any 10 minutes (`IncidentBudget`); its triggers over that are counted in
 /// `suppressed`. Joining an incident another container opened is free, and so is a manual snapshot.
 public struct IncidentTracker: Sendable {
-    private let before: UInt64
-    private let after: UInt64
+    private var before: UInt64
+    private var after: UInt64
     private let cap: UInt64
     private var budget: IncidentBudget
     public var suppressed: [ContainerKey: Suppressed] { budget.suppressed }
+    /// Triggers suppressed since the start.
+    public var suppressedTotal: UInt64 { budget.suppressedTotal }
 
     private var pending: PendingIncident?
     /// A turn that fired while it was open.
@@ -105,6 +107,12 @@ public struct IncidentTracker: Sendable {
         self.after = after
         self.cap = max(cap, after)
         budget = IncidentBudget(burst: burst, period: period)
+    }
+
+    /// Other times around the triggers to come, ns.
+    public mutating func keep(before: UInt64, after: UInt64) {
+        self.before = before
+        self.after = after
     }
 
     public var isCollecting: Bool { pending != nil }

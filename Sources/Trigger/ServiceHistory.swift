@@ -13,6 +13,7 @@ final class ServiceHistory {
     private let born: Instant
     /// The p99 in force and when it was worked out: a scan per turn would cost more than the turn.
     private var cached: (p99: UInt64, turns: UInt64, at: Instant) = (0, 0, 0)
+    private var cachedUsual: (latency: UInt64, at: Instant) = (0, 0)
     /// Last turns against the threshold: one bit each, newest lowest.
     private var recentSlow: UInt64 = 0
     private var recentCount = 0
@@ -61,6 +62,15 @@ final class ServiceHistory {
             cached = (Self.p99(both), turns, now)
         }
         return cached.p99
+    }
+
+    /// Thresholds up to this are passed by a fifth of the turns or more, ns, at most a second old; 0 while there are fewer
+    /// than 50. What `habituallySlow` would say of thresholds that are not in force.
+    func usual(at now: Instant) -> UInt64 {
+        roll(now)
+        guard current.total + previous.total >= 50 else { return 0 }
+        if cachedUsual.at == 0 || now > cachedUsual.at &+ 1_000_000_000 { cachedUsual = (both.quantile(0.8), now) }
+        return cachedUsual.latency
     }
 
     private var both: LatencyHistogram {

@@ -13,7 +13,7 @@ import Events
 /// A completed stream counts without its transfer: that is the uploader's pace, not a wait. Long polls are learned: under
 /// `auto` they are the p99, and under an absolute threshold they become a habit after 50 turns, while open after 3.
 public final class TriggerEngine {
-    private let rule: ThresholdRule
+    private var rule: ThresholdRule
     private var overrides: [ContainerKey: ThresholdRule] = [:]
     private var services: ServiceTable
     private var fired = FiredTurns()
@@ -21,15 +21,24 @@ public final class TriggerEngine {
     /// Turns over the threshold that did not fire because their service is slow by habit; an open turn and its
     /// completion count once each.
     public private(set) var habitual: UInt64 = 0
+    /// What other thresholds would have fired on.
+    public private(set) var wouldFire: WouldFire
 
     /// `capacity`: services whose history is kept (at least 8), about 4 KB each; the least recently used go first.
-    public init(rule: ThresholdRule, capacity: Int = 4096) {
+    /// `after`, `cap`: how long an incident goes on after a turn, and at most, ns (see `IncidentTracker`).
+    public init(
+        rule: ThresholdRule, capacity: Int = 4096, after: UInt64 = 5_000_000_000, cap: UInt64 = 60_000_000_000
+    ) {
         self.rule = rule
+        wouldFire = WouldFire(after: after, cap: cap)
         services = ServiceTable(capacity: capacity)
     }
 
-    /// A container's own rule, from now on.
-    public func setRule(_ rule: ThresholdRule, for container: ContainerKey) { overrides[container] = rule }
+    /// A container's own rule, from now on; `nil`: the rule of all.
+    public func setRule(_ rule: ThresholdRule?, for container: ContainerKey) { overrides[container] = rule }
+
+    /// The rule of all, from now on. Histories stay.
+    public func setRule(_ rule: ThresholdRule) { self.rule = rule }
 
     /// No turn shorter than this fires anywhere, ns.
     public var floor: UInt64 { overrides.values.map(\.floor).reduce(rule.floor, min) }
@@ -47,6 +56,10 @@ public final class TriggerEngine {
         let limit = limit(turn.service, history, at: turn.end)
         let slow = latency >= limit.threshold
         let habit = slow && history.habituallySlow
+        wouldFire.count()
+        if latency >= WouldFire.least {
+            wouldFire.note(latency, turn.service.role, usual: history.usual(at: turn.end), at: turn.end)
+        }
         history.record(latency, slow: slow, spike: slow && !habit && limit.basis != .coldStart, at: turn.end)
         fired.completed(turn.socket, turn.sequence)
         let expected = limit.basis == .history && isExpected(turn, history)

@@ -15,8 +15,8 @@ public final class Window {
         var kind: EventKind
     }
 
-    private let budget: Int
-    private let duration: UInt64
+    private var budget: Int
+    private var duration: UInt64
     private var histories: [ContainerKey: History] = [:]
     private var stagings: [Key: Staging] = [:]
     /// The last staging used of each hash: served and called records of two containers alternate, and a dictionary
@@ -28,11 +28,18 @@ public final class Window {
         repeating: WindowStatistics.Kind(), count: EventKind.allCases.count + 1)
     private var evictedByAge: UInt64 = 0
     private var evictedByBytes: UInt64 = 0
+    private var cut: Instant?
 
     /// - Parameters:
     ///   - bytes: memory to use at most; at least `minimumBytes` is taken.
     ///   - duration: ns of history to keep.
     public init(bytes: Int, duration: UInt64) {
+        budget = max(bytes, Self.minimumBytes)
+        self.duration = duration
+    }
+
+    /// Other bounds from now on: what is over them goes at the next `evict`.
+    public func bound(bytes: Int, duration: UInt64) {
         budget = max(bytes, Self.minimumBytes)
         self.duration = duration
     }
@@ -173,6 +180,7 @@ public final class Window {
             evictedByBytes += records
             history.evictedByBytes += records
             history.cutByBytes = max(history.cutByBytes ?? 0, block.to)
+            cut = max(cut ?? 0, block.to)
         }
     }
 
@@ -202,6 +210,9 @@ public final class Window {
     public func cutByBytes(_ container: ContainerKey) -> Instant? {
         histories[container]?.cutByBytes.map { $0 &+ 1 }
     }
+
+    /// From when on nothing of any container was evicted for want of room; `nil`: nothing ever was.
+    public var cutByBytes: Instant? { cut.map { $0 &+ 1 } }
 
     /// Records of a container evicted so far, by age and for want of room.
     public func evicted(_ container: ContainerKey) -> (byAge: UInt64, byBytes: UInt64) {

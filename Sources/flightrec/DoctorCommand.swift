@@ -24,6 +24,7 @@ struct DoctorCommand: ParsableCommand {
         var lockdown: String?
         var unprivilegedBPFDisabled: String
         var capabilities: [String: Bool]
+        var usefulCapabilities: [UsefulCapability]
         var hooks: [HookStatus]
         var ready: Bool
         var problem: String?
@@ -38,7 +39,8 @@ struct DoctorCommand: ParsableCommand {
             btf: access("/sys/kernel/btf/vmlinux", R_OK) == 0,
             lockdown: Self.file("/sys/kernel/security/lockdown"),
             unprivilegedBPFDisabled: Self.file("/proc/sys/kernel/unprivileged_bpf_disabled") ?? "not available",
-            capabilities: ["CAP_BPF": capabilities.bpf, "CAP_PERFMON": capabilities.perfmon], hooks: [], ready: false,
+            capabilities: ["CAP_BPF": capabilities.bpf, "CAP_PERFMON": capabilities.perfmon],
+            usefulCapabilities: UsefulCapability.ofThisProcess() ?? [], hooks: [], ready: false,
             problem: nil)
         var code: Int32 = 0
         do throws(KernelError) {
@@ -66,7 +68,7 @@ struct DoctorCommand: ParsableCommand {
     }
 
     private static func render(_ report: Report) {
-        let width = (report.hooks.map(\.hook.count) + [16]).max() ?? 0
+        let width = (report.hooks.map(\.hook.count) + [19]).max() ?? 0
         func line(_ name: String, _ value: String) {
             Terminal.print(name.padding(toLength: width + 2, withPad: " ", startingAt: 0) + value)
         }
@@ -74,6 +76,7 @@ struct DoctorCommand: ParsableCommand {
         line("BTF", report.btf ? "yes" : "no: /sys/kernel/btf/vmlinux is missing (CONFIG_DEBUG_INFO_BTF)")
         line("lockdown", report.lockdown ?? "none: the kernel has no lockdown, or securityfs is not mounted")
         for (name, has) in report.capabilities.sorted(by: { $0.key < $1.key }) { line(name, has ? "yes" : "no") }
+        for one in report.usefulCapabilities { line(one.name, one.has ? "yes" : "no: \(one.loss)") }
         Terminal.print("")
         for hook in report.hooks {
             if let rung = hook.rung {

@@ -17,15 +17,17 @@ struct FlightRec: ParsableCommand {
               sudo flightrec record                      leave running, for days
               flightrec list                             what was caught, newest first
               flightrec show latest                      where the time went
+              sudo flightrec top                         live latency of every container
               flightrec sql latest                       ask it in SQL
               flightrec export latest --format perfetto -o latest.pftrace
             """,
         version: version,
         subcommands: [
-            RecordCommand.self, ListCommand.self, ShowCommand.self, StatusCommand.self, SnapshotCommand.self,
+            RecordCommand.self, ListCommand.self, ShowCommand.self, StatusCommand.self, TopCommand.self,
+            SnapshotCommand.self,
             PinCommand.self, UnpinCommand.self, DeleteCommand.self, VacuumCommand.self, DoctorCommand.self,
             DemoCommand.self, SQLCommand.self, ExportCommand.self,
-            DemoServerCommand.self,
+            ServiceCommand.self, DemoServerCommand.self,
         ],
         defaultSubcommand: ListCommand.self)
 
@@ -33,7 +35,7 @@ struct FlightRec: ParsableCommand {
         // A reader that goes away must not kill a recorder; writes then fail with EPIPE and say so themselves.
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(RecordSettings.layered(Array(CommandLine.arguments.dropFirst())))
             try command.run()
         } catch let error as Failure {
             Terminal.complain(error.message)
@@ -61,10 +63,12 @@ struct Failure: Error {
 
 /// `--dir`, the same for every command.
 struct DirectoryOption: ParsableArguments {
-    @Option(name: .customLong("dir"), help: "Where captures are kept. [$FLIGHTREC_DIR, or /var/lib/flightrec]")
+    @Option(
+        name: .customLong("dir"),
+        help: "Where captures are kept. [$FLIGHTREC_DIR, dir in /etc/flightrec.conf, or /var/lib/flightrec]")
     var dir: String?
 
     var path: String {
-        dir ?? ProcessInfo.processInfo.environment["FLIGHTREC_DIR"] ?? "/var/lib/flightrec"
+        dir ?? ProcessInfo.processInfo.environment["FLIGHTREC_DIR"] ?? RecordSettings.directory ?? "/var/lib/flightrec"
     }
 }

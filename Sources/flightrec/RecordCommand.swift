@@ -13,10 +13,16 @@ struct RecordCommand: ParsableCommand {
             Watches the TCP sockets of every container and captures the seconds around each turn (request and response) \
             that takes too long. Needs CAP_BPF and CAP_PERFMON.
 
+            Every option may also stand in a file, by the same name (`threshold = 200ms`; yes or no for a flag; a line for \
+            each value of what is repeatable), or in the environment (FLIGHTREC_KEEP_FREE=1G; values of what is repeatable \
+            with spaces between them). Options go before the environment, that before the file; without a value anywhere the \
+            default counts. SIGHUP reads them again, and the history is kept.
+
             EXAMPLES:
               sudo flightrec record
               sudo flightrec record --threshold 200ms --container 'api-*' --container db=50ms
               sudo flightrec record --host --port 5432 --duration 10m
+              sudo flightrec record --config ./flightrec.conf
             """)
 
     @Option(help: ArgumentHelp("Fire when a turn takes longer than this.", valueName: "duration|auto"))
@@ -25,7 +31,7 @@ struct RecordCommand: ParsableCommand {
     var container: [ContainerChoice] = []
     @Option(help: "Only this process. Repeatable.") var pid: [UInt32] = []
     @Option(help: "Only this local or remote port. Repeatable.") var port: [UInt16] = []
-    @Flag(help: "Also watch processes outside containers.") var host = false
+    @Flag(inversion: .prefixedNo, help: "Also watch processes outside containers.") var host = false
     @Option(help: "Kept before a trigger.") var before = Duration(nanoseconds: 10_000_000_000)
     @Option(help: "Kept after a trigger.") var after = Duration(nanoseconds: 5_000_000_000)
     @Option(help: "How far back the in-memory history reaches.") var window = Duration(nanoseconds: 60_000_000_000)
@@ -43,7 +49,11 @@ struct RecordCommand: ParsableCommand {
     @Option(help: "Docker daemon's socket, where it is not the usual one. Repeatable.") var dockerSocket: [String] = []
     @Option(help: "Docker's data root, where it is not the usual one: names while no daemon answers. Repeatable.")
     var dockerRoot: [String] = []
-    @Flag(help: "Log only warnings and captures.") var quiet = false
+    @Option(help: ArgumentHelp("Let Prometheus ask here, at /metrics.", valueName: "ip:port|/socket"))
+    var metrics: MetricsAddress?
+    @Flag(inversion: .prefixedNo, help: "Log only warnings and errors.") var quiet = false
+    @Option(help: "File with any of these. [$FLIGHTREC_CONFIG, or /etc/flightrec.conf where it exists]")
+    var config: String?
 
     func validate() throws {
         guard window.nanoseconds >= before.nanoseconds + after.nanoseconds else {
@@ -56,6 +66,22 @@ struct RecordCommand: ParsableCommand {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "flightrec")
         logger.logLevel = quiet ? .warning : .notice
+        do {
+            try Recorder(options, logger: logger, reload: Self.reload).run()
+        } catch let error as KernelError {
+            switch error {
+            case .privilege: throw Failure(message: error.description, code: Exit.privilege)
+            case .unsupported: throw Failure(message: error.description, code: Exit.unsupported)
+            case .failed: throw Failure(message: error.description)
+            }
+        } catch let error as CaptureError {
+            throw Failure(message: error.description)
+        } catch let error as SystemError {
+            throw Failure(message: error.description)
+        }
+    }
+
+    private var options: RecorderOptions {
         var options = RecorderOptions(directory: directory.path)
         options.rule = threshold.rule
         options.choices = container.map {
@@ -73,21 +99,30 @@ struct RecordCommand: ParsableCommand {
             maximumAge: keepAge.map { Int64($0.nanoseconds) }, maximumCount: keepCount)
         options.dockerSockets = dockerSocket
         options.dockerRoots = dockerRoot
+        options.metrics = metrics
+        options.quiet = quiet
         options.version = FlightRec.version
+        return options
+    }
+
+    /// The options as they would be if this process began now. Throws what is wrong with them, in words.
+    @Sendable private static func reload() throws(ReloadError) -> RecorderOptions {
         do {
-            try Recorder(options, logger: logger).run()
-        } catch let error as KernelError {
-            switch error {
-            case .privilege: throw Failure(message: error.description, code: Exit.privilege)
-            case .unsupported: throw Failure(message: error.description, code: Exit.unsupported)
-            case .failed: throw Failure(message: error.description)
+            let arguments = try RecordSettings.layered(Array(CommandLine.arguments.dropFirst()))
+            guard let command = try FlightRec.parseAsRoot(arguments) as? RecordCommand else {
+                throw ReloadError("the arguments are no longer those of `record`")
             }
-        } catch let error as CaptureError {
-            throw Failure(message: error.description)
-        } catch let error as SystemError {
-            throw Failure(message: error.description)
+            return command.options
+        } catch let error as Failure {
+            throw ReloadError(error.message)
+        } catch {
+            throw ReloadError(FlightRec.message(for: error))
         }
     }
+}
+
+extension MetricsAddress: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
 }
 
 extension Threshold {

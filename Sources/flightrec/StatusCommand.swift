@@ -27,32 +27,9 @@ struct StatusCommand: ParsableCommand {
             Terminal.print(String(decoding: try encoder.encode(status), as: UTF8.self))
             return
         }
-        func line(_ name: String, _ value: String) {
+        for (name, value) in StatusLines(status).all {
             Terminal.print(name.padding(toLength: 12, withPad: " ", startingAt: 0) + value)
         }
-        let coverage = String(format: "%.2f", status.coverage * 100)
-        line(
-            "armed",
-            "\(Format.duration(status.armedNs)), coverage \(coverage) %, \(status.gaps) gaps (pid \(status.pid))")
-        line(
-            "window",
-            "reaches \(Format.duration(status.windowNs)) back, \(Format.size(UInt64(status.windowBytes))) of "
-                + Format.size(UInt64(status.windowBudget)))
-        line(
-            "events", "\(Format.count(Int(clamping: status.events))), \(Format.count(Int(clamping: status.lost))) lost")
-        line(
-            "captures",
-            "\(status.captures) made, \(status.failedCaptures) failed"
-                + (status.collecting ? ", one being collected" : ""))
-        for held in status.suppressed {
-            line("suppressed", "\(held.container): \(held.count) triggers, worst \(Format.duration(held.worstNs))")
-        }
-        if status.habitual > 0 { line("habitual", "\(status.habitual) slow turns of services that are always slow") }
-        line(
-            "own cost",
-            "\(Format.size(UInt64(status.rssBytes))) resident, \(Format.duration(status.cpuNs)) of CPU, "
-                + "\(status.sockets) sockets known")
-        if !status.missingHooks.isEmpty { line("missing", status.missingHooks.joined(separator: ", ")) }
     }
 }
 
@@ -74,7 +51,7 @@ struct SnapshotCommand: ParsableCommand {
     }
 }
 
-private func ask(_ request: ControlRequest, directory: String) throws -> ControlReply {
+func ask(_ request: ControlRequest, directory: String) throws -> ControlReply {
     do {
         return try askRecorder(request, directory: directory)
     } catch let error as SystemError {

@@ -16,6 +16,12 @@ enum Terminal {
         return 80
     }
 
+    /// Rows of the terminal; 24 when there is none.
+    static var height: Int {
+        var size = winsize()
+        return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row >= 8 ? Int(size.ws_row) : 24
+    }
+
     /// https://no-color.org
     static var style: Style {
         let environment = ProcessInfo.processInfo.environment

@@ -23,6 +23,8 @@
 
 int flightrec_unshare(int flags);
 int flightrec_setns(int fd, int type);
+/* accept4(2) with SOCK_CLOEXEC and SOCK_NONBLOCK. */
+int flightrec_accept(int fd);
 int flightrec_thread_name(const char *name);
 /* SIOCETHTOOL with ETHTOOL_GCOALESCE for the interface named: 0, or -1 with errno. */
 int flightrec_coalesce(int fd, const char *name, struct ethtool_coalesce *into);

@@ -1,0 +1,79 @@
+import CFlightrec
+import Events
+import Trigger
+
+/// One container in one role: two generations of five seconds each, the older one complete, and totals.
+final class TallyEntry {
+    static let generation: UInt64 = 5_000_000_000
+
+    private struct Generation {
+        var started: Instant
+        var latencies = LatencyHistogram()
+        var retransmits: UInt64 = 0
+        /// ns; 0: no turn.
+        var slowestLatency: UInt64 = 0
+        var slowest = fr_turn()
+
+        mutating func restart(at now: Instant) {
+            started = now
+            latencies.clear()
+            retransmits = 0
+            slowestLatency = 0
+        }
+    }
+
+    let key: Tally.Key
+    private(set) var lastUse: Instant
+    private var current: Generation
+    private var previous: Generation
+    private var total = TallyTotal()
+
+    init(_ key: Tally.Key, at now: Instant) {
+        self.key = key
+        lastUse = now
+        current = Generation(started: now)
+        previous = Generation(started: now)
+    }
+
+    @inline(__always)
+    func note(_ latency: UInt64, _ raw: fr_turn, at now: Instant) {
+        lastUse = max(lastUse, now)
+        if now > current.started &+ Self.generation { roll(now) }
+        current.latencies.record(latency)
+        total.note(latency)
+        if latency >= current.slowestLatency {
+            current.slowestLatency = latency
+            current.slowest = raw
+        }
+    }
+
+    func retransmitted(at now: Instant) {
+        lastUse = max(lastUse, now)
+        if now > current.started &+ Self.generation { roll(now) }
+        current.retransmits += 1
+        total.retransmits += 1
+    }
+
+    private func roll(_ now: Instant) {
+        let quiet = now > current.started &+ 2 * Self.generation
+        swap(&current, &previous)
+        current.restart(at: now)
+        // What came before a silence is no longer of now.
+        if quiet { previous.restart(at: now - Self.generation) }
+    }
+
+    func row(at now: Instant) -> TallyRow {
+        if now > current.started &+ Self.generation { roll(now) }
+        var both = previous.latencies
+        both.add(current.latencies)
+        let slowest = current.slowestLatency >= previous.slowestLatency ? current : previous
+        let longest = slowest.slowestLatency
+        // A generation that has just begun says little of a rate by itself.
+        let from = min(previous.started, current.started)
+        return TallyRow(
+            key: key, over: max(now > from ? now - from : 0, 1_000_000_000), turns: both.total,
+            p50: min(both.quantile(0.5), longest), p99: min(both.quantile(0.99), longest), max: longest,
+            retransmits: previous.retransmits + current.retransmits, slowest: both.total > 0 ? slowest.slowest : nil,
+            total: total)
+    }
+}
