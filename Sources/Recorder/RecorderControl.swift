@@ -63,7 +63,7 @@ extension Recorder {
             coverage: armed == 0 ? 1 : 1 - min(1, Double(losses.timeInGaps) / Double(armed)), gaps: losses.gapCount,
             windowNs: window.oldest.map { now > $0 ? now - $0 : 0 } ?? 0, windowBytes: window.bytes,
             windowBudget: window.budget, events: counters.totalEmitted, lost: counters.totalMissed, captures: captures,
-            failedCaptures: publisher.failed, collecting: tracker.isCollecting,
+            failedCaptures: publisher.failed, collecting: tracker.isCollecting, disk: try? publisher.disk(),
             suppressed: tracker.suppressed.map { key, held in
                 RecorderStatus.Suppressed(
                     container: resolver.cached(key)?.name ?? String(key, radix: 16), count: held.count,

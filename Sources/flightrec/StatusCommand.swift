@@ -44,6 +44,7 @@ struct StatusCommand: ParsableCommand {
             "captures",
             "\(status.captures) made, \(status.failedCaptures) failed"
                 + (status.collecting ? ", one being collected" : ""))
+        if let disk = status.disk { diskLine(disk, line) }
         for held in status.suppressed {
             line("suppressed", "\(held.container): \(held.count) triggers, worst \(Format.duration(held.worstNs))")
         }
@@ -54,6 +55,22 @@ struct StatusCommand: ParsableCommand {
                 + "\(status.sockets) sockets known")
         if !status.missingHooks.isEmpty { line("missing", status.missingHooks.joined(separator: ", ")) }
     }
+}
+
+/// Only where there is something to say.
+private func diskLine(_ disk: RecorderStatus.Disk, _ line: (String, String) -> Void) {
+    var text: [String] = []
+    let free = "\(Format.size(disk.freeBytes)) free, of which --keep-free takes \(Format.size(disk.keepFreeBytes))"
+    switch disk.state {
+    case "ok": break
+    case "smaller": text.append("LOW: \(free): captures are made without some of their events")
+    default: text.append("FULL: \(free): no capture can be made. Free some space, or lower --keep-free")
+    }
+    if disk.cut > 0 { text.append("\(disk.cut) captures made smaller") }
+    if disk.unsaved > 0 {
+        text.append("\(disk.unsaved) not saved, the worst of \(Format.duration(disk.unsavedWorstNs))")
+    }
+    if !text.isEmpty { line("disk", text.joined(separator: "; ")) }
 }
 
 struct SnapshotCommand: ParsableCommand {
