@@ -16,7 +16,7 @@
 -- know, and a file that holds views, triggers or virtual tables.
 
 PRAGMA application_id = 0x464c5452; -- "FLTR"
-PRAGMA user_version = 1;            -- the number of the newest schema file applied
+PRAGMA user_version = 1;            -- the number of the newest schema file applied; the next ones raise it
 
 -- Free facts. flightrec: its version; bpf: CRC-32 of its BPF programs; kernel, machine, host: uname(2); boot: the boot's
 -- id; config.*: the configuration in effect; fired: triggers of this incident; threads: whether they were followed.

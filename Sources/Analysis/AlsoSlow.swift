@@ -1,7 +1,7 @@
 import Events
 
 /// Another container whose own turns were slow at the same time.
-public struct AlsoSlow: Sendable, Equatable {
+public struct AlsoSlow: Sendable, Equatable, Codable {
     public var container: ContainerKey
     /// Its slow turns that overlap the one explained.
     public var turns: Int
@@ -22,15 +22,26 @@ public struct AlsoSlow: Sendable, Equatable {
 /// Containers with turns that overlap the slow one and took three times their own port's median in this capture or more;
 /// slowest first. Turns below a tenth of the slow one are nobody's complaint.
 public func alsoSlow(_ incident: Incident) -> [AlsoSlow] {
+    incident.surroundings?.alsoSlow ?? alsoSlow(incident, ArrayTurns(incident.evidence.turns))
+}
+
+/// The same, of `turns`.
+func alsoSlow<Source: TurnSource>(_ incident: Incident, _ turns: Source) throws(Source.Failure) -> [AlsoSlow] {
     guard let turn = incident.turn else { return [] }
     let evidence = incident.evidence
-    let slow = evidence.turns.filter { other in
-        other.container != turn.container && other.role != .unknown && !other.flags.contains(.aborted)
-            && other.start < turn.end && other.end > turn.start && other.total >= max(turn.total / 10, 1)
+    let shortest = max(turn.total / 10, 1)
+    var slow: [TurnBrief] = []
+    let span = turn.start...max(turn.start, turn.end)
+    try turns.briefs(TurnFilter(span: span, shortest: shortest)) { other in
+        if other.container != turn.container, other.role != .unknown, !other.flags.contains(.aborted),
+            other.start < turn.end, other.end > turn.start, other.total >= shortest
+        {
+            slow.append(other)
+        }
     }
     guard !slow.isEmpty else { return [] }
-    func service(_ turn: Turn) -> Service { Service(turn, evidence.sockets[turn.socket]) }
-    let medians = medians(of: Set(slow.map(service)), evidence)
+    func service(_ turn: TurnBrief) -> Service { Service(turn, evidence.sockets[turn.socket]) }
+    let medians = try medians(of: Set(slow.map(service)), evidence, turns)
     var found: [ContainerKey: AlsoSlow] = [:]
     for other in slow {
         guard let median = medians[service(other)], other.total / 3 >= median else { continue }
@@ -50,16 +61,22 @@ public func alsoSlow(_ incident: Incident) -> [AlsoSlow] {
 }
 
 /// ns, of all the capture has of these services; of fewer than five turns there is none.
-private func medians(of services: Set<Service>, _ evidence: Evidence) -> [Service: UInt64] {
+private func medians<Source: TurnSource>(
+    of services: Set<Service>, _ evidence: Evidence, _ turns: Source
+) throws(Source.Failure) -> [Service: UInt64] {
     let containers = Set(services.map(\.container))
     var known: [SocketID: Service] = [:]
     var totals: [Service: [UInt64]] = [:]
-    for turn in evidence.turns where containers.contains(turn.container) {
+    try turns.briefs(TurnFilter(containers: containers)) { turn in
+        guard containers.contains(turn.container) else { return }
         let service = known[turn.socket] ?? Service(turn, evidence.sockets[turn.socket])
         known[turn.socket] = service
         if services.contains(service) { totals[service, default: []].append(turn.total) }
     }
-    return totals.filter { $0.value.count >= 5 }.mapValues { quantile($0.sorted(), 0.5) }
+    return totals.filter { $0.value.count >= 5 }.mapValues { values in
+        var values = values
+        return quantile(&values, 0.5)
+    }
 }
 
 /// Containers that talk to `container`, to those, and so on. Everybody may talk to the host's own processes (key 0): over

@@ -1,15 +1,28 @@
 import Events
 
-/// Explains a capture. Pure: the same evidence gives the same answer, on any machine.
-public func analyze(_ evidence: Evidence) -> Incident {
+/// Explains a capture whose turns are all in `evidence`. Pure: the same evidence gives the same answer, on any machine.
+public func analyze(_ evidence: Evidence) -> Incident { analysis(of: evidence, ArrayTurns(evidence.turns)) }
+
+/// Explains a capture whose turns are in `turns`, and none in `evidence`: the same as if all were there, but what is told
+/// of its surroundings is told already. Throws what `turns` throws.
+public func analyze<Source: TurnSource>(
+    _ evidence: Evidence, _ turns: Source
+) throws(Source.Failure) -> Incident {
+    var incident = try analysis(of: evidence, turns)
+    incident.surroundings = Surroundings(
+        comparison: try Comparison(incident, turns), alsoSlow: try alsoSlow(incident, turns))
+    return incident
+}
+
+private func analysis<Source: TurnSource>(
+    of evidence: Evidence, _ turns: Source
+) throws(Source.Failure) -> Incident {
     let threshold = evidence.triggers.map(\.threshold).filter { $0 > 0 }.min() ?? 0
-    let turns = settled(evidence.turns)
-    let slow = slowTurns(turns, evidence.triggers, threshold)
-    var settledEvidence = evidence
-    settledEvidence.turns = turns
-    let worst =
-        worstTurn(slow, settledEvidence) ?? (evidence.triggers.isEmpty ? nil : turns.max { $0.total < $1.total })
-    let scene = Scene(settledEvidence, around: worst)
+    var slow: [Turn] = []
+    if threshold > 0 { slow = slowTurns(try turns.lasting(atLeast: threshold), evidence.triggers, threshold) }
+    var worst = try worstTurn(slow, evidence, turns)
+    if worst == nil, !evidence.triggers.isEmpty { worst = try turns.longest() }
+    let scene = try Scene(evidence, turns, around: worst)
     let focus = worst.map { victim(of: $0, slow, scene) ?? $0 }
     let explained = focus.map { Case($0, scene) }
     let lost = evidence.gaps.reduce(0) { saturating($0, $1.lost) }
@@ -22,42 +35,18 @@ public func analyze(_ evidence: Evidence) -> Incident {
         id: evidence.id, startedAt: evidence.wall(focus?.start ?? evidence.triggers.first?.at ?? evidence.from),
         endedAt: evidence.wall(slow.map(\.end).max() ?? focus?.end ?? evidence.to), container: name,
         peak: focus?.total ?? 0, threshold: threshold, slowTurns: slow.count, trigger: kinds.first ?? .manual,
-        verdict: explained.map(verdict) ?? noTurn, events: evidence.eventCount, lost: lost)
+        verdict: explained.map(verdict) ?? noTurn,
+        events: evidence.eventCount - evidence.turns.count + turns.count, lost: lost)
     return Incident(
         summary: summary, turn: focus, stages: explained?.waterfall.stages ?? [],
         unexplained: explained?.waterfall.unexplained ?? 0, calls: focus.map { callFacts(of: $0, scene) } ?? [],
         threads: explained.map(threadStages) ?? [], holding: explained.map(Rules.holding) ?? [], slow: slow,
-        baseline: focus.flatMap { baseline(of: $0, evidence) }, sockets: socketRows(evidence, turns),
+        baseline: focus.flatMap { baseline(of: $0, evidence) }, sockets: socketRows(evidence, turns.figures),
         evidence: evidence)
-}
-
-/// Completed turns, and open ones that never were completed; in order of `end`, as they came.
-private func settled(_ turns: [Turn]) -> [Turn] {
-    struct Key: Hashable {
-        var socket: SocketID
-        var sequence: UInt32
-
-        init(_ turn: Turn) {
-            socket = turn.socket
-            sequence = turn.sequence
-        }
-    }
-    // Of a million turns a handful are open: only their like is looked at twice.
-    let open = turns.indices.filter { turns[$0].isOpen }
-    guard !open.isEmpty else { return turns }
-    var last: [Key: Int] = [:]
-    for index in open { last[Key(turns[index])] = index }
-    let sockets = Set(open.map { turns[$0].socket })
-    for index in turns.indices where sockets.contains(turns[index].socket) && !turns[index].isOpen {
-        last[Key(turns[index])] = nil
-    }
-    let kept = Set(last.values)
-    return turns.indices.filter { !turns[$0].isOpen || kept.contains($0) }.map { turns[$0] }
 }
 
 /// Turns over their container's threshold, slowest first. Containers that fired nothing are held to the lowest.
 private func slowTurns(_ turns: [Turn], _ triggers: [TriggerFact], _ lowest: UInt64) -> [Turn] {
-    guard lowest > 0 else { return [] }
     let own = Dictionary(triggers.filter { $0.threshold > 0 }.map { ($0.container, $0.threshold) }) { min($0, $1) }
     let hung = Dictionary(grouping: triggers.filter { $0.kind == .inFlight }, by: \.socket)
     // An end without an answer is no latency; but one that was too slow before its client gave up is what fired.
@@ -65,14 +54,15 @@ private func slowTurns(_ turns: [Turn], _ triggers: [TriggerFact], _ lowest: UIn
         guard turn.flags.contains(.aborted) else { return true }
         return hung[turn.socket]?.contains { turn.start <= $0.at && $0.at <= turn.end } ?? false
     }
-    // The quick question first: few of a million are slow.
-    return turns.filter { $0.total >= lowest && $0.total >= own[$0.container] ?? lowest && counts($0) }
+    return turns.filter { $0.total >= own[$0.container] ?? lowest && counts($0) }
         .sorted { ($1.total, $0.end, $0.socket) < ($0.total, $1.end, $1.socket) }
 }
 
 /// The slowest turn that fired; but the served one it waited for, when that is at least half as slow: the cause is where
 /// the work is, not where it is awaited. Turns that did not fire come after: a container next door may have its long polls.
-private func worstTurn(_ slow: [Turn], _ evidence: Evidence) -> Turn? {
+private func worstTurn<Source: TurnSource>(
+    _ slow: [Turn], _ evidence: Evidence, _ turns: Source
+) throws(Source.Failure) -> Turn? {
     let triggers = Dictionary(grouping: evidence.triggers.filter { $0.kind != .manual }, by: \.socket)
     let fired = slow.filter { turn in
         triggers[turn.socket]?.contains { turn.start <= $0.at && $0.at <= turn.end } ?? false
@@ -85,7 +75,7 @@ private func worstTurn(_ slow: [Turn], _ evidence: Evidence) -> Turn? {
     let ends = alike.filter { !(evidence.sockets[$0.socket]?.pid.map(relays.contains) ?? false) }
     let first = ends.first ?? slowest
     guard first.role == .called else { return first }
-    let scene = Scene(evidence, around: first)
+    let scene = try Scene(evidence, turns, around: first)
     if let answer = Case(first, scene).answer, let served = ends.first(where: { scene.isSame($0, answer) }) {
         return served
     }
@@ -195,7 +185,7 @@ private func saturating(_ a: UInt64, _ b: UInt64) -> UInt64 {
     return overflow ? .max : sum
 }
 
-private func baseline(of turn: Turn, _ evidence: Evidence) -> Baseline? {
+package func baseline(of turn: Turn, _ evidence: Evidence) -> Baseline? {
     guard let socket = evidence.sockets[turn.socket] else { return nil }
     let port = turn.role == .served ? socket.local.port : socket.remote.port
     return evidence.baselines.first {
@@ -203,26 +193,14 @@ private func baseline(of turn: Turn, _ evidence: Evidence) -> Baseline? {
     }
 }
 
-private func socketRows(_ evidence: Evidence, _ turns: [Turn]) -> [SocketRow] {
+package func socketRows(_ evidence: Evidence, _ figures: [SocketID: SocketFigures]) -> [SocketRow] {
     var rows: [SocketID: SocketRow] = [:]
     for info in evidence.sockets.values {
         let established = info.established.map { evidence.to > $0 ? evidence.to - $0 : 0 }
+        let sum = figures[info.id] ?? SocketFigures()
         rows[info.id] = SocketRow(
-            info: info, turns: 0, maximum: 0, established: established, bufferWait: 0, retransmits: 0)
-    }
-    // Rows are large: figures are gathered apart from them.
-    var figures: [SocketID: (turns: Int, maximum: UInt64, bufferWait: UInt64)] = [:]
-    for turn in turns {
-        var sum = figures[turn.socket] ?? (0, 0, 0)
-        sum.turns += 1
-        sum.maximum = max(sum.maximum, turn.total)
-        sum.bufferWait = saturating(sum.bufferWait, saturating(turn.sendBufferWait, turn.receiverWindowWait))
-        figures[turn.socket] = sum
-    }
-    for (socket, sum) in figures {
-        rows[socket]?.turns = sum.turns
-        rows[socket]?.maximum = sum.maximum
-        rows[socket]?.bufferWait = sum.bufferWait
+            info: info, turns: sum.turns, maximum: sum.maximum, established: established, bufferWait: sum.bufferWait,
+            retransmits: 0)
     }
     for retransmit in evidence.retransmits { rows[retransmit.socket]?.retransmits += 1 }
     for state in evidence.states where state.kind == .closed {

@@ -3,23 +3,21 @@ import Events
 /// Where the figures come from.
 extension Comparison {
     /// Of the slow turn's own service, its turns; of its container, what was sent again.
-    func traffic() -> [Difference] {
-        let service = Service(turn, evidence.sockets[turn.socket])
-        let sockets = Set(
-            evidence.sockets.values.lazy.filter { Service(turn, $0) == service }.map(\.id))
+    func traffic<Source: TurnSource>(_ turns: Source) throws(Source.Failure) -> [Difference] {
+        let brief = TurnBrief(turn)
+        let service = Service(brief, evidence.sockets[turn.socket])
+        let sockets = SocketMask(evidence.sockets.values.lazy.filter { Service(brief, $0) == service }.map(\.id))
         var quietTotals: [UInt64] = []
         var totals: [UInt64] = []
         var ended = 0
-        for other in evidence.turns where other.container == turn.container && other.role == turn.role {
-            guard (other.socket, other.sequence) != (turn.socket, turn.sequence), sockets.contains(other.socket) else {
-                continue
-            }
+        // What the closure needs, in locals: it is called for each of a million.
+        let (quiet, incident, container, role) = (quiet, incident, turn.container, turn.role)
+        try turns.briefs(TurnFilter(containers: [container], except: turn)) { other in
+            guard other.container == container, other.role == role, sockets.contains(other.socket) else { return }
             if quiet.contains(other.end), !other.isOpen { quietTotals.append(other.total) }
             if incident.contains(other.end), !other.isOpen { ended += 1 }
             if other.start < incident.upperBound, other.end > incident.lowerBound { totals.append(other.total) }
         }
-        quietTotals.sort()
-        totals.sort()
         let again = evidence.retransmits.filter { $0.container == turn.container }
         var found = [
             rate(
@@ -31,8 +29,8 @@ extension Comparison {
             guard isKnown, quietTotals.count >= enough, totals.count >= enough else { continue }
             found.append(
                 growth(
-                    name, turn.container, Double(quantile(quietTotals, fraction)), Double(quantile(totals, fraction)),
-                    .nanoseconds, floor: 200_000))
+                    name, turn.container, Double(quantile(&quietTotals, fraction)),
+                    Double(quantile(&totals, fraction)), .nanoseconds, floor: 200_000))
         }
         return found.compactMap(\.self)
     }
@@ -166,6 +164,31 @@ private struct SoftirqShare {
     }
 }
 
+/// A set of sockets that is asked a million times: ids are given out in order, so those of one capture lie close together.
+struct SocketMask {
+    private var low: SocketID = 0
+    private var members: [Bool] = []
+    /// Where they do not.
+    private var scattered: Set<SocketID> = []
+
+    init(_ sockets: some Sequence<SocketID>) {
+        let ids = Array(sockets)
+        guard let least = ids.min(), let most = ids.max() else { return }
+        guard most - least < 1 << 20 else {
+            scattered = Set(ids)
+            return
+        }
+        low = least
+        members = [Bool](repeating: false, count: Int(most - least) + 1)
+        for id in ids { members[Int(id - least)] = true }
+    }
+
+    func contains(_ id: SocketID) -> Bool {
+        guard scattered.isEmpty else { return scattered.contains(id) }
+        return id >= low && Int(id - low) < members.count && members[Int(id - low)]
+    }
+}
+
 /// One port of a container, in one role.
 struct Service: Hashable {
     var container: ContainerKey
@@ -173,16 +196,47 @@ struct Service: Hashable {
     /// The server's; 0: not known.
     var port: UInt16
 
-    init(_ turn: Turn, _ socket: SocketInfo?) {
+    init(_ turn: TurnBrief, _ socket: SocketInfo?) {
         container = turn.container
         role = turn.role
         port = (turn.role == .served ? socket?.local.port : socket?.remote.port) ?? 0
     }
 }
 
-/// The value not exceeded by that part of them; 0 when there are none.
-func quantile(_ sorted: [UInt64], _ fraction: Double) -> UInt64 {
-    guard !sorted.isEmpty else { return 0 }
-    let rank = Int((Double(sorted.count) * fraction).rounded(.up))
-    return sorted[min(max(rank, 1), sorted.count) - 1]
+/// The value not exceeded by that part of them; 0 when there are none. Reorders them: no need to sort a million.
+func quantile(_ values: inout [UInt64], _ fraction: Double) -> UInt64 {
+    guard !values.isEmpty else { return 0 }
+    let rank = Int((Double(values.count) * fraction).rounded(.up))
+    return select(&values, min(max(rank, 1), values.count) - 1)
+}
+
+/// What would be at `index` of the sorted values (Hoare's selection; equal ones are set aside at each step, and the pivot is
+/// anyone's guess, so that no choice of values makes it slow).
+private func select(_ values: inout [UInt64], _ index: Int) -> UInt64 {
+    var low = 0
+    var high = values.count
+    while high - low > 1 {
+        let pivot = values[Int.random(in: low..<high)]
+        var (less, at, greater) = (low, low, high)
+        while at < greater {
+            if values[at] < pivot {
+                values.swapAt(less, at)
+                less += 1
+                at += 1
+            } else if values[at] > pivot {
+                greater -= 1
+                values.swapAt(at, greater)
+            } else {
+                at += 1
+            }
+        }
+        if index < less {
+            high = less
+        } else if index >= greater {
+            low = greater
+        } else {
+            return pivot
+        }
+    }
+    return values[low]
 }

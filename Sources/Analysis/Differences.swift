@@ -1,8 +1,8 @@
 import Events
 
 /// One thing that was not, while the slow turn lasted, as it had been before.
-public struct Difference: Sendable, Equatable {
-    public enum Unit: String, Sendable {
+public struct Difference: Sendable, Equatable, Codable {
+    public enum Unit: String, Sendable, Codable {
         case perSecond = "/s"
         case nanoseconds = "ns"
         /// ns per ns: 0.18 is 18 % of one CPU.
@@ -56,6 +56,26 @@ public struct Comparison: Sendable {
 
     /// `nil`: there is no turn to compare.
     public init?(_ capture: Incident) {
+        if let known = capture.surroundings {
+            guard let comparison = known.comparison else { return nil }
+            self = comparison
+        } else {
+            self.init(capture, ArrayTurns(capture.evidence.turns))
+        }
+    }
+
+    /// As it was found before. `nil`: there was no turn to compare.
+    package init?(_ capture: Incident, quiet: Range<Instant>, differences: [Difference]) {
+        guard let turn = capture.turn else { return nil }
+        self.turn = turn
+        evidence = capture.evidence
+        incident = turn.start..<max(turn.start, turn.end)
+        self.quiet = quiet
+        self.differences = differences
+    }
+
+    /// Throws what `turns` throws.
+    init?<Source: TurnSource>(_ capture: Incident, _ turns: Source) throws(Source.Failure) {
         guard let turn = capture.turn else { return nil }
         self.turn = turn
         evidence = capture.evidence
@@ -64,7 +84,7 @@ public struct Comparison: Sendable {
         let began = capture.slow.filter { $0.end > turn.start && $0.start < turn.end }.map(\.start).min() ?? turn.start
         let end = min(began, turn.start)
         quiet = min(evidence.from, end)..<end
-        differences = (traffic() + softirqs() + softnet() + cgroup() + network()).sorted {
+        differences = (try traffic(turns) + softirqs() + softnet() + cgroup() + network()).sorted {
             ($1.weight, $0.what) < ($0.weight, $1.what)
         }
     }
@@ -105,6 +125,18 @@ public struct Comparison: Sendable {
         return Difference(
             what: what, container: turn.container, before: isKnown ? Double(before) * 1e9 / quietLength : nil,
             during: Double(during) * 1e9 / span, unit: .perSecond, weight: weight)
+    }
+}
+
+/// What was different at the time of the slow turn, and who else was slow then: it takes a look at every turn.
+public struct Surroundings: Sendable {
+    /// `nil`: there is no turn to compare.
+    public var comparison: Comparison?
+    public var alsoSlow: [AlsoSlow]
+
+    public init(comparison: Comparison?, alsoSlow: [AlsoSlow]) {
+        self.comparison = comparison
+        self.alsoSlow = alsoSlow
     }
 }
 

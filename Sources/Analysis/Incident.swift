@@ -161,6 +161,10 @@ public struct Incident: Sendable {
     /// Sorted by maximum, descending.
     public var sockets: [SocketRow]
     public var evidence: Evidence
+    /// `nil`: not looked at yet, and `evidence` holds all turns to do so.
+    public var surroundings: Surroundings?
+    /// Turns at the time of the timeline; `nil`: `evidence` holds all turns.
+    public var inView: [TurnBrief]?
 
     public init(
         summary: IncidentSummary, turn: Turn?, stages: [Stage], unexplained: UInt64, calls: [CallFact] = [],

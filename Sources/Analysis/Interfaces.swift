@@ -54,7 +54,7 @@ public struct InterfaceReading: Sendable, Equatable {
 }
 
 /// Interrupts of one interface around a turn.
-public struct InterruptRate: Sendable, Equatable {
+public struct InterruptRate: Sendable, Equatable, Codable {
     /// ns between two, on average.
     public var gap: UInt64
     /// Packets received for each, on average.

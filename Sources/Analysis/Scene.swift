@@ -9,7 +9,7 @@ struct Scene {
     /// Calls through docker-proxy and its like.
     let relays: RelayLinks
     /// Threads that read on connections of `near`, in order of the turns.
-    private let readers: [SocketID: [(sequence: UInt32, tid: UInt32)]]
+    private let readers: [SocketID: [TurnReader]]
 
     private struct Sequences: Hashable {
         var sent: UInt32
@@ -19,19 +19,17 @@ struct Scene {
     /// A little more than what a thread was in just before matters.
     private static let margin: UInt64 = 1_000_000_000
 
-    init(_ evidence: Evidence, around focus: Turn?) {
+    /// Throws what `turns` throws.
+    init<Source: TurnSource>(
+        _ evidence: Evidence, _ turns: Source, around focus: Turn?
+    ) throws(Source.Failure) {
         self.evidence = evidence
         let from = (focus?.start ?? 0) > Self.margin ? (focus?.start ?? 0) - Self.margin : 0
         let to = focus.map { $0.end.addingReportingOverflow(Self.margin) }.map { $0.overflow ? .max : $0.partialValue }
-        near = focus == nil ? [] : evidence.turns.filter { $0.end >= from && $0.start <= to ?? .max }
-        let wanted = Set(near.lazy.filter { $0.tid == 0 && $0.sequence > 1 }.map(\.socket))
-        var readers: [SocketID: [(sequence: UInt32, tid: UInt32)]] = [:]
-        if !wanted.isEmpty {
-            for turn in evidence.turns where turn.tid != 0 && wanted.contains(turn.socket) {
-                readers[turn.socket, default: []].append((turn.sequence, turn.tid))
-            }
-        }
-        self.readers = readers
+        var near: [Turn] = []
+        if focus != nil { near = try turns.overlapping(from...max(from, to ?? .max)) }
+        self.near = near
+        readers = try Self.readers(near, turns)
         var bySequence: [Sequences: [SocketID]] = [:]
         for socket in evidence.sockets.values {
             guard let pair = socket.sequence else { continue }
@@ -45,6 +43,27 @@ struct Scene {
             }
             return ends.contains([socket.remote, socket.local])
         }
+    }
+
+    /// Those of turns that nobody read yet, and whoever may read them.
+    private static func readers<Source: TurnSource>(
+        _ near: [Turn], _ turns: Source
+    ) throws(Source.Failure) -> [SocketID: [TurnReader]] {
+        var wanted: [SocketID: UInt32] = [:]
+        for turn in near where turn.tid == 0 && turn.sequence > 1 {
+            wanted[turn.socket] = min(wanted[turn.socket] ?? .max, turn.sequence)
+        }
+        guard !wanted.isEmpty else { return [:] }
+        var readers: [SocketID: [TurnReader]] = [:]
+        for turn in near where turn.tid != 0 && wanted[turn.socket] != nil {
+            readers[turn.socket, default: []].append(TurnReader(sequence: turn.sequence, tid: turn.tid))
+        }
+        // Most were read from a moment before: only of the others all turns are asked.
+        let missing = wanted.filter { socket, sequence in
+            !(readers[socket] ?? []).contains { $0.sequence < sequence }
+        }
+        for (socket, reader) in try turns.lastReaders(before: missing) { readers[socket, default: []].append(reader) }
+        return readers
     }
 
     /// The other end of a connection on this host: its sequence numbers at ESTABLISHED are the mirror image (RFC 9293

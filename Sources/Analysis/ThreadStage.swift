@@ -1,7 +1,7 @@
 import Events
 
 /// What the turn's thread did in one stage. The times sum to the stage's duration.
-public struct ThreadStage: Sendable, Equatable {
+public struct ThreadStage: Sendable, Equatable, Codable {
     public var stage: String
     public var tid: UInt32
     /// ns each.
@@ -17,7 +17,7 @@ public struct ThreadStage: Sendable, Equatable {
     /// Kernel functions it was blocked in longest, innermost first; empty where no stack was taken.
     public var stack: [String]
 
-    public struct Block: Sendable, Equatable {
+    public struct Block: Sendable, Equatable, Codable {
         public var syscall: String
         /// ns.
         public var time: UInt64

@@ -6,11 +6,11 @@ import Window
 
 /// The window's blocks, to and from rows; the only place that knows how the window encodes.
 enum BlockRows {
-    static func insert(_ blocks: [Block], into db: Database) throws {
+    /// `indices`: of each block, in their order.
+    static func insert(_ blocks: [Block], _ indices: [BlockIndex], into db: Database) throws {
         let rows = try Insert(
             db, "block", "kind container from_ns to_ns began_ns sockets count codec raw_length checksum data")
-        for block in blocks {
-            let index = try block.index()
+        for (block, index) in zip(blocks, indices) {
             try rows.row(
                 Int64(block.kind.rawValue), block.container.signed, block.from.signed, block.to.signed,
                 index.began.signed, Data(SocketSet.encode(index.sockets)), block.count, Int64(block.codec),
@@ -26,16 +26,22 @@ enum BlockRows {
         try read("block ORDER BY id", into: &events, from: db)
     }
 
+    /// Of `block`.
+    static let columns = "kind, container, from_ns, to_ns, count, codec, raw_length, checksum, data"
+
+    /// Of a row that begins with `columns`.
+    static func block(_ kind: EventKind, _ row: Fields) throws -> Block {
+        Block(
+            kind: kind, container: try row.bits(1), from: try row.bits(2), to: try row.bits(3),
+            count: try row.count(4), codec: try row.number(5), rawLength: try row.count(6),
+            checksum: try row.number(7), bytes: try row.blob(8))
+    }
+
     /// Decodes the blocks of `source`, a table and clauses of ours.
     static func read(_ source: String, into events: inout EventCollector, from db: Database) throws {
-        try EvidenceTables.each(
-            db, "kind, container, from_ns, to_ns, count, codec, raw_length, checksum, data", source
-        ) { row in
+        try EvidenceTables.each(db, columns, source) { row in
             guard let kind = EventKind(rawValue: try row.number(0)) else { return }
-            let block = Block(
-                kind: kind, container: try row.bits(1), from: try row.bits(2), to: try row.bits(3),
-                count: try row.count(4), codec: try row.number(5), rawLength: try row.count(6),
-                checksum: try row.number(7), bytes: try row.blob(8))
+            let block = try block(kind, row)
             let records: [UInt8]
             do {
                 records = try block.records()
@@ -88,6 +94,11 @@ extension Evidence {
             }
         }
         events.finish(into: &self)
+    }
+
+    /// The same without turns: those come from `BlockTurns`.
+    public mutating func collectAllButTurns(_ blocks: [Block]) throws(CaptureError) {
+        try collect(blocks.filter { $0.kind != .turn && $0.kind != .open })
     }
 }
 

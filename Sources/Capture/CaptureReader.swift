@@ -68,6 +68,9 @@ public struct CaptureReader: Sendable {
             return try body()
         } catch let damage as Damage {
             throw .unreadable(path: path, state: .corrupt, why: damage.why)
+        } catch CaptureError.unreadable(_, let state, let why) {
+            // Of a block, whose decoder does not know where it came from.
+            throw .unreadable(path: path, state: state, why: why)
         } catch let excess as Excess {
             throw .tooLarge(path: path, why: excess.why)
         } catch let error as DatabaseError {

@@ -11,8 +11,10 @@ public enum CaptureWriter {
     /// The file is built under `.<id>.flightrec.tmp`, fsynced and renamed to `<id>.flightrec`; then the directory
     /// is fsynced. Until the rename no reader sees anything, and after any error nothing is left. Of
     /// `incident.evidence`, the arrays of events are not written: they are in `blocks`.
+    ///
+    /// `indices`: of each block, in their order, where somebody has them already. Throws `CaptureError`.
     public static func publish(
-        incident: Incident, blocks: [Block], into directory: CaptureDirectory
+        incident: Incident, blocks: [Block], indices: [BlockIndex]? = nil, into directory: CaptureDirectory
     ) throws(CaptureError) -> URL {
         let id = incident.evidence.id
         guard isFileName(id) else { throw .invalidID(id) }
@@ -24,7 +26,7 @@ public enum CaptureWriter {
         do throws(CaptureError) {
             // Whoever publishes this id needs the temporary's name, so nobody can come between here and the rename.
             guard access(target, F_OK) != 0 else { throw .exists(path: target) }
-            try write(incident, blocks, to: temporary)
+            try write(incident, blocks, indices, to: temporary)
             guard fsync(file) == 0 else { throw .writing(temporary, errno: errno) }
             guard rename(temporary, target) == 0 else { throw .writing(target, errno: errno) }
         } catch {
@@ -67,7 +69,9 @@ public enum CaptureWriter {
         }
     }
 
-    private static func write(_ incident: Incident, _ blocks: [Block], to path: String) throws(CaptureError) {
+    private static func write(
+        _ incident: Incident, _ blocks: [Block], _ indices: [BlockIndex]?, to path: String
+    ) throws(CaptureError) {
         do {
             let queue = try DatabaseQueue(path: path)
             // A crash leaves a temporary file that is swept, so a journal and SQLite's own syncs protect nothing:
@@ -79,7 +83,8 @@ public enum CaptureWriter {
                     for migration in Schema.migrations { try db.execute(sql: migration) }
                     try IncidentRows.insert(incident, into: db)
                     try EvidenceRows.insert(incident, into: db)
-                    try BlockRows.insert(blocks, into: db)
+                    try FindingRows.insert(incident, into: db)
+                    try BlockRows.insert(blocks, indices ?? blocks.map { try $0.index() }, into: db)
                     return .commit
                 }
             }

@@ -48,6 +48,50 @@ enum IncidentRows {
         }
     }
 
+    /// A row of `turn_slow`.
+    typealias SlowTurn = (turn: Turn, ofVerdict: Bool, overThreshold: Bool)
+
+    /// As far as they are rows: who acknowledged, sent and brought them is in the blocks alone.
+    static func slowTurns(from db: Database) throws -> [SlowTurn] {
+        var turns: [SlowTurn] = []
+        let columns = """
+            of_verdict, over_threshold, container, socket, sequence, role, flags, cpu, tid, start_ns, end_ns, \
+            received_first_ns, received_last_ns, woken_ns, read_first_ns, read_last_ns, sent_first_ns, sent_last_ns, \
+            received_bytes, sent_bytes, send_buffer_wait_ns, receiver_window_wait_ns, smoothed_rtt_us, retransmits
+            """
+        try EvidenceTables.each(db, columns, "turn_slow ORDER BY position") { row in
+            let turn = Turn(
+                container: try row.bits(2), socket: try row.number(3), cpu: try row.number(7),
+                role: Role(rawValue: try row.number(5)) ?? .unknown, flags: Turn.Flags(rawValue: try row.number(6)),
+                start: try row.bits(9), end: try row.bits(10), receivedFirst: try row.optionalBits(11),
+                receivedLast: try row.optionalBits(12), woken: try row.optionalBits(13),
+                readFirst: try row.optionalBits(14), readLast: try row.optionalBits(15),
+                sentFirst: try row.optionalBits(16), sentLast: try row.optionalBits(17),
+                receivedBytes: try row.bits(18), sentBytes: try row.bits(19), sendBufferWait: try row.bits(20),
+                receiverWindowWait: try row.bits(21), tid: try row.number(8), smoothedRTT: try row.number(22),
+                sequence: try row.number(4), retransmits: try row.number(23))
+            turns.append((turn, try row.int64(0) != 0, try row.int64(1) != 0))
+        }
+        return turns
+    }
+
+    /// Of `turn`, to whose total they must sum with the time that is not explained.
+    static func stages(of turn: Turn?, from db: Database) throws -> (stages: [Stage], unexplained: UInt64) {
+        var stages: [Stage] = []
+        try EvidenceTables.each(db, "name, duration_ns, offset_ns", "stage ORDER BY position LIMIT 1000") { row in
+            stages.append(Stage(name: try row.text(0), duration: try row.bits(1), offset: try row.bits(2)))
+        }
+        var unexplained: UInt64 = 0
+        try EvidenceTables.each(db, "unexplained_ns", "incident LIMIT 1") { unexplained = try $0.bits(0) }
+        let sum = stages.reduce((unexplained, false)) { sum, stage in
+            let (next, overflow) = sum.0.addingReportingOverflow(stage.duration)
+            return (next, sum.1 || overflow)
+        }
+        guard let turn else { return ([], 0) }
+        guard !sum.1, sum.0 == turn.total else { throw Damage(why: "its stages do not sum to its turn") }
+        return (stages, unexplained)
+    }
+
     /// Of a summary, in the order of `summaryValues`.
     static let summaryColumns = """
         id, started_wall_ns, ended_wall_ns, container_id, container_name, container_runtime, container_image, peak_ns, \

@@ -7,12 +7,14 @@ enum Schema {
 
     /// The numbered files in order; a capture of version n is made by the first n of them.
     static let migrations: [String] = [
-        String(
-            decoding: UnsafeRawBufferPointer(start: flightrec_schema_001_text(), count: Int(flightrec_schema_001_size)),
-            as: UTF8.self)
+        text(flightrec_schema_001_text(), flightrec_schema_001_size),
+        text(flightrec_schema_002_text(), flightrec_schema_002_size),
     ]
+
+    private static func text(_ start: UnsafePointer<CChar>, _ size: UInt) -> String {
+        String(decoding: UnsafeRawBufferPointer(start: start, count: Int(size)), as: UTF8.self)
+    }
 
     /// What `user_version` of a capture written now says.
     static var version: UInt32 { UInt32(migrations.count) }
-
 }

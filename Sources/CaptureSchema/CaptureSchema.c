@@ -8,3 +8,11 @@ static const char schema_001[] = {
 
 const char *flightrec_schema_001_text(void) { return schema_001; }
 const unsigned long flightrec_schema_001_size = sizeof schema_001 - 1;
+
+static const char schema_002[] = {
+#embed "../../schema/002-findings.sql"
+	, 0
+};
+
+const char *flightrec_schema_002_text(void) { return schema_002; }
+const unsigned long flightrec_schema_002_size = sizeof schema_002 - 1;

@@ -75,7 +75,11 @@ private final class Target {
         guard code == SQLITE_DONE else { throw failure() }
         try run(CaptureGuard.pragmas)
         var names: [String] = []
-        let list = "SELECT name FROM main.sqlite_schema WHERE type = 'table' ORDER BY name"
+        // A capture of an earlier version has not all of them.
+        let list = """
+            SELECT name FROM main.sqlite_schema WHERE type = 'table'
+            AND name IN (SELECT name FROM capture.sqlite_schema) ORDER BY name
+            """
         guard sqlite3_prepare_v2(handle, list, -1, &statement, nil) == SQLITE_OK else { throw failure() }
         while sqlite3_step(statement) == SQLITE_ROW { names.append(String(cString: sqlite3_column_text(statement, 0))) }
         sqlite3_finalize(statement)

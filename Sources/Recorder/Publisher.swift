@@ -27,9 +27,6 @@ struct Finished: Sendable {
 
 /// Writes captures off the pump thread, one after another.
 final class Publisher: Sendable {
-    /// Bytes of a capture's plain tables, about.
-    private static let overhead = 64 << 10
-
     private let queue = DispatchQueue(label: "flightrec.publisher")
     private let directory: CaptureDirectory
     private let resolver: ContainerResolver
@@ -40,6 +37,7 @@ final class Publisher: Sendable {
     private let written = Mutex<[(name: IncidentOpening, file: String)]>([])
     private static let remembered = 1024
     private let interfaces = InterfaceSettings()
+    private let space: DiskSpace
 
     init(
         directory: CaptureDirectory, resolver: ContainerResolver, retention: RetentionPolicy, execute: String?,
@@ -49,6 +47,7 @@ final class Publisher: Sendable {
         self.resolver = resolver
         settings = Mutex((retention, execute))
         self.logger = logger
+        space = DiskSpace(directory, keepFree: retention.freeBytes ?? 0)
         queue.async { [interfaces] in interfaces.refresh() }
     }
 
@@ -56,14 +55,21 @@ final class Publisher: Sendable {
     var failed: Int { failures.withLock { $0 } }
 
     /// For the captures to come.
-    func set(retention: RetentionPolicy, execute: String?) { settings.withLock { $0 = (retention, execute) } }
+    func set(retention: RetentionPolicy, execute: String?) {
+        settings.withLock { $0 = (retention, execute) }
+        space.set(keepFree: retention.freeBytes ?? 0)
+    }
+
+    /// What the file system has room for. Throws `CaptureError.read`.
+    func disk() throws(CaptureError) -> RecorderStatus.Disk { try space.status() }
 
     func publish(_ finished: Finished) {
+        let handed = Clock.monotonic()
         queue.async { [self] in
             do {
                 // A capture's events were decoded for it: the heap would keep their room.
                 defer { malloc_trim(0) }
-                try write(finished)
+                try write(finished, handed)
             } catch {
                 failures.withLock { $0 += 1 }
                 logger.error("capture \(finished.evidence.id) could not be written: \(error)")
@@ -74,11 +80,12 @@ final class Publisher: Sendable {
     /// Waits for what was handed over before.
     func finish() { queue.sync {} }
 
-    private func write(_ finished: Finished) throws {
+    private func write(_ finished: Finished, _ handed: Instant) throws {
         let (retention, execute) = settings.withLock { $0 }
         var evidence = finished.evidence
-        try evidence.collect(finished.blocks)
-        let heard = evidence.heardSockets
+        let turns = try BlockTurns(finished.blocks, from: evidence.from, to: evidence.to)
+        try evidence.collectAllButTurns(finished.blocks)
+        let heard = evidence.heardSockets.union(turns.figures.keys)
         for raw in finished.sockets where heard.contains(raw.h.socket) {
             evidence.sockets[raw.h.socket] = SocketInfo(raw)
         }
@@ -91,21 +98,54 @@ final class Publisher: Sendable {
         evidence.hostAddresses = resolver.relays.addresses
         interfaces.refresh()
         evidence.coalescing = interfaces.coalescing
-        let incident = analyze(evidence)
-        let size = finished.blocks.reduce(0) { $0 + $1.bytes.count } + Self.overhead
-        let plan = try CaptureStore(directory).enforce(retention, incoming: UInt64(size))
+        let incident = try analyze(evidence, turns)
+        let size = CaptureCut.size(of: finished.blocks)
+        space.want(size)
+        let plan = try CaptureStore(directory).enforce(retention, incoming: size)
         for eviction in plan.evictions {
             logger.notice("removed \(eviction.capture.id): over the bound on \(eviction.reason.rawValue)")
         }
-        if plan.unmet.contains(.free) {
-            logger.warning("less free space than --keep-free asks for, and nothing left that may be removed")
-        }
-        let file = try CaptureWriter.publish(incident: incident, blocks: finished.blocks, into: directory)
+        let file = try save(incident, finished.blocks, turns.indices)
+        let took = (Clock.monotonic() - handed) / 1_000_000
         replace(finished, with: file.path)
         let summary = incident.summary
         logger.notice(
-            "captured \(summary.id): \(summary.container.name): \(summary.verdict.summary) [\(summary.verdict.cause)]")
+            """
+            captured \(summary.id): \(summary.container.name): \(summary.verdict.summary) [\(summary.verdict.cause)], \
+            \(summary.events) events in \(took) ms
+            """)
         if let execute { try run(execute, incident, file) }
+    }
+
+    /// Writes as much of it as there is room for. Throws `CaptureError.noSpace` when that is nothing.
+    private func save(_ incident: Incident, _ blocks: [Block], _ indices: [BlockIndex]) throws(CaptureError) -> URL {
+        for cut in CaptureCut.allCases {
+            let kept = cut.kept(of: blocks, triggers: incident.evidence.triggers)
+            let some = kept.map { blocks[$0] }
+            guard try CaptureCut.size(of: some) <= space.room() else { continue }
+            do throws(CaptureError) {
+                let file = try CaptureWriter.publish(
+                    incident: cut == .whole ? incident : incident.without(blocks.events(beyond: some)), blocks: some,
+                    indices: kept.map { indices[$0] }, into: directory)
+                if space.note(cut, peak: incident.summary.peak) {
+                    if cut == .whole {
+                        logger.notice("the disk has room again: captures are whole")
+                    } else {
+                        logger.warning(
+                            """
+                            the disk of \(directory.path) is nearly full: captures are made without events of other \
+                            containers, or without any. Free some space, or lower --keep-free or --keep
+                            """)
+                    }
+                }
+                return file
+            } catch .noSpace {
+                // Somebody else took the room meanwhile: less may fit.
+                continue
+            }
+        }
+        _ = space.note(nil, peak: incident.summary.peak)
+        throw .noSpace(path: directory.path)
     }
 
     /// Removes the captures this one stands for, a milder spike's and those of its turns while they hung, unless somebody
@@ -146,5 +186,27 @@ final class Publisher: Sendable {
         if process.terminationStatus != 0 {
             logger.warning("--exec ended with status \(process.terminationStatus) for \(incident.summary.id)")
         }
+    }
+}
+
+extension Incident {
+    /// Says in it that `left` events are not in its file.
+    fileprivate func without(_ left: Int) -> Incident {
+        guard left > 0 else { return self }
+        var incident = self
+        incident.summary.events = max(0, incident.summary.events - left)
+        incident.summary.lost += UInt64(left)
+        incident.evidence.gaps.append(
+            Gap(
+                from: evidence.from, to: evidence.to, lost: UInt64(left),
+                why: "left out: the disk was nearly full"))
+        return incident
+    }
+}
+
+extension [Block] {
+    /// Events in these that are not in `some` of them.
+    fileprivate func events(beyond some: [Block]) -> Int {
+        reduce(0) { $0 + $1.count } - some.reduce(0) { $0 + $1.count }
     }
 }

@@ -85,7 +85,7 @@ extension Recorder {
             windowMinimumNs: reach.minimum, windowAskedNs: options.window, windowBytes: window.bytes,
             windowBudget: window.budget, events: counters.totalEmitted, eventsPerSecond: lately.eventsPerSecond,
             lost: counters.totalMissed, captures: captures,
-            failedCaptures: publisher.failed, collecting: tracker.isCollecting,
+            failedCaptures: publisher.failed, collecting: tracker.isCollecting, disk: try? publisher.disk(),
             suppressed: tracker.suppressed.map { key, held in
                 RecorderStatus.Suppressed(
                     container: resolver.cached(key)?.name ?? String(key, radix: 16), count: held.count,

@@ -30,6 +30,20 @@ public struct RecorderStatus: Codable, Sendable {
         public var incidentsPerDay: Double?
     }
 
+    /// The file system captures go to.
+    public struct Disk: Codable, Sendable {
+        /// What there is room for: `ok`, `smaller` (captures without some of their events) or `none`.
+        public var state: String
+        public var freeBytes: UInt64
+        /// `--keep-free`.
+        public var keepFreeBytes: UInt64
+        /// Captures made smaller for want of room, since the start; and those of which nothing could be written.
+        public var cut: UInt64
+        public var unsaved: UInt64
+        /// The slowest turn of those.
+        public var unsavedWorstNs: UInt64
+    }
+
     public var version: String
     public var pid: Int32
     public var armedNs: UInt64
@@ -57,6 +71,8 @@ public struct RecorderStatus: Codable, Sendable {
     public var captures: Int
     public var failedCaptures: Int
     public var collecting: Bool
+    /// `nil`: its file system does not say.
+    public var disk: Disk?
     /// Triggers held back by the rate limit.
     public var suppressed: [Suppressed]
     /// Turns over the threshold whose service is slow by habit.

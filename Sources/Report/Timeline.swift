@@ -10,9 +10,10 @@ func timelineSection(
 ) -> (title: String, note: String, lines: [String]) {
     let evidence = incident.evidence
     guard evidence.to > evidence.from else { return ("TIMELINE", "", []) }
-    let labelWidth = style.width >= 110 ? 34 : 24
-    let columns = style.width - 2 - labelWidth - 1
+    let labelWidth = labelWidth(style)
+    let columns = columns(style)
     let axis = axis(incident, columns)
+    let turns = incident.inView ?? evidence.turns.map(TurnBrief.init)
     var lines: [String] = []
     func lane(_ label: String, _ cells: String) {
         let left = DisplayWidth.fit(label, labelWidth, ellipsis: style.ellipsis)
@@ -20,8 +21,8 @@ func timelineSection(
     }
     let ruler = axis.lines(style)
     lane("", style.paint(ruler.labels, .dim))
-    let sockets = involvedSockets(incident, scope, axis)
-    for (socket, cells) in zip(sockets.shown, turnLanes(incident, sockets.shown, axis)) {
+    let sockets = involvedSockets(incident, turns, scope, axis)
+    for (socket, cells) in zip(sockets.shown, turnLanes(incident, turns, sockets.shown, axis)) {
         lane(laneLabel(socket, scope, style), draw(cells, style))
     }
     if sockets.hidden > 0 {
@@ -39,10 +40,20 @@ func timelineSection(
     let unit = style.utf8 ? axis.unit.name : Sanitizer.ascii(axis.unit.name)
     let zero = WallTime.clock(evidence.wall(Instant(axis.zero)), digits: 3)
     lines.append(
-        contentsOf: DisplayWidth.wrap(legend(scope, axis, sockets.shown, style), style.width - 2).map {
+        contentsOf: DisplayWidth.wrap(legend(scope, turns, axis, sockets.shown, style), style.width - 2).map {
             "  " + style.paint($0, .dim)
         })
     return ("TIMELINE", "\(unit) from \(zero) UTC; a column is \(style.duration(UInt64(axis.step)))", lines)
+}
+
+private func labelWidth(_ style: Style) -> Int { style.width >= 110 ? 34 : 24 }
+private func columns(_ style: Style) -> Int { style.width - 2 - labelWidth(style) - 1 }
+
+/// The time `renderShow` draws a timeline of: of turns that do not overlap it, it needs none.
+public func timelineSpan(_ incident: Incident, _ style: Style) -> ClosedRange<Instant> {
+    let axis = axis(incident, columns(style))
+    let start = Instant(max(axis.start, 0))
+    return start...max(start, Instant(max(axis.end, 0)))
 }
 
 /// Around the slow turn and those that overlap it; all of the capture when there is none.
@@ -61,7 +72,7 @@ private func axis(_ incident: Incident, _ columns: Int) -> TimeAxis {
 
 /// Sockets with turns in view, those of slow turns first.
 private func involvedSockets(
-    _ incident: Incident, _ scope: Scope, _ axis: TimeAxis
+    _ incident: Incident, _ turns: [TurnBrief], _ scope: Scope, _ axis: TimeAxis
 ) -> (shown: [SocketInfo], hidden: Int) {
     var seen: Set<SocketID> = []
     var order: [SocketID] = []
@@ -69,7 +80,7 @@ private func involvedSockets(
     candidates += incident.slow.map(\.socket) + incident.sockets.map(\.info.id)
     for socket in candidates where seen.insert(socket).inserted { order.append(socket) }
     var active: Set<SocketID> = []
-    for turn in incident.evidence.turns where axis.range(turn.start, turn.end) != nil { active.insert(turn.socket) }
+    for turn in turns where axis.range(turn.start, turn.end) != nil { active.insert(turn.socket) }
     let sockets = order.compactMap { incident.evidence.sockets[$0] }.filter {
         active.contains($0.id) && scope.includes($0.container, $0.id)
     }
@@ -87,13 +98,15 @@ private enum Cell: UInt8 {
     case idle, normal, slow, open
 }
 
-private func turnLanes(_ incident: Incident, _ sockets: [SocketInfo], _ axis: TimeAxis) -> [[Cell]] {
+private func turnLanes(
+    _ incident: Incident, _ turns: [TurnBrief], _ sockets: [SocketInfo], _ axis: TimeAxis
+) -> [[Cell]] {
     var lanes = sockets.map { _ in [Cell](repeating: .idle, count: axis.columns) }
     let index = Dictionary(sockets.enumerated().map { ($1.id, $0) }) { first, _ in first }
     let slow = Set(incident.slow.map { [UInt64($0.socket), $0.start] })
-    for turn in incident.evidence.turns {
+    for turn in turns {
         guard let lane = index[turn.socket], let range = axis.range(turn.start, turn.end) else { continue }
-        let isSlow = slow.contains([UInt64(turn.socket), turn.start])
+        let isSlow = !slow.isEmpty && slow.contains([UInt64(turn.socket), turn.start])
         for column in range where lanes[lane][column].rawValue < Cell.slow.rawValue {
             lanes[lane][column] = isSlow ? .slow : .normal
         }
@@ -122,10 +135,12 @@ private func draw(_ cells: [Cell], _ style: Style) -> String {
     return line
 }
 
-private func legend(_ scope: Scope, _ axis: TimeAxis, _ sockets: [SocketInfo], _ style: Style) -> String {
+private func legend(
+    _ scope: Scope, _ turns: [TurnBrief], _ axis: TimeAxis, _ sockets: [SocketInfo], _ style: Style
+) -> String {
     var parts: [String] = []
     if !sockets.isEmpty { parts += ["\(style.low) turn", "\(style.full) slow turn"] }
-    if scope.evidence.turns.contains(where: \.isOpen) { parts.append("\(style.utf8 ? "▶" : ">") still open") }
+    if turns.contains(where: \.isOpen) { parts.append("\(style.utf8 ? "▶" : ">") still open") }
     let kinds = Set(scope.evidence.retransmits.filter { scope.includes($0.container, $0.socket) }.map(\.kind))
     for kind in kinds.sorted(by: { $0.rawValue < $1.rawValue }) { parts.append("\(kind.letter) \(kind.name)") }
     if dropLane(scope, axis) != nil { parts.append("x drop") }

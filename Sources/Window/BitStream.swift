@@ -31,6 +31,28 @@ struct RicePredictor {
     }
 }
 
+// Methods, not closures over the predictor: those cost a check of exclusive access for every value.
+extension RicePredictor {
+    /// Writes `value`, where `expected` was expected.
+    @inline(__always)
+    mutating func write(_ value: UInt64, against expected: UInt64, to writer: inout BitWriter) {
+        let error = value &- expected &- bias
+        let code = zigzag(error)
+        writer.write(code, parameter: parameter)
+        update(code: code, error: Int64(bitPattern: error))
+    }
+
+    /// Reads what `write` wrote.
+    @inline(__always)
+    mutating func read(against expected: UInt64, from reader: inout BitReader) -> UInt64 {
+        let code = reader.read(parameter: parameter)
+        let error = unzigzag(code)
+        let value = expected &+ bias &+ error
+        update(code: code, error: Int64(bitPattern: error))
+        return value
+    }
+}
+
 @inline(__always)
 func zigzag(_ value: UInt64) -> UInt64 {
     value << 1 ^ UInt64(bitPattern: Int64(bitPattern: value) >> 63)

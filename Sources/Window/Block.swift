@@ -18,10 +18,23 @@ public final class Block: Sendable {
     /// CRC-32 of `bytes`.
     public let checksum: UInt32
     public let bytes: [UInt8]
+    /// Whether any of its turns may have waited for a buffer. Not stored: of a block that was read, nobody knows.
+    public let mayHaveWaited: Bool
+    /// Encoded by this process and never out of its memory: its checksum is right.
+    let isOwn: Bool
 
-    public init(
+    public convenience init(
         kind: EventKind, container: ContainerKey, from: Instant, to: Instant, count: Int, codec: UInt8,
         rawLength: Int, checksum: UInt32, bytes: [UInt8]
+    ) {
+        self.init(
+            kind: kind, container: container, from: from, to: to, count: count, codec: codec, rawLength: rawLength,
+            checksum: checksum, bytes: bytes, mayHaveWaited: true, isOwn: false)
+    }
+
+    init(
+        kind: EventKind, container: ContainerKey, from: Instant, to: Instant, count: Int, codec: UInt8,
+        rawLength: Int, checksum: UInt32, bytes: [UInt8], mayHaveWaited: Bool, isOwn: Bool
     ) {
         self.kind = kind
         self.container = container
@@ -32,6 +45,8 @@ public final class Block: Sendable {
         self.rawLength = rawLength
         self.checksum = checksum
         self.bytes = bytes
+        self.mayHaveWaited = mayHaveWaited
+        self.isOwn = isOwn
     }
 
     /// The object's fields and header, its array's header, and the allocator's rounding of both.
@@ -43,7 +58,18 @@ public final class Block: Sendable {
     /// Its records, `kind.size` bytes each, in the order they were appended. Errors: see `BlockError`.
     public func records() throws(BlockError) -> [UInt8] {
         try BlockCodec.decode(
-            kind: kind, codec: codec, count: count, rawLength: rawLength, checksum: checksum, bytes: bytes)
+            kind: kind, codec: codec, count: count, rawLength: rawLength, checksum: isOwn ? nil : checksum,
+            bytes: bytes)
+    }
+}
+
+extension Block {
+    /// Its records with header, role, flags and start alone, and 0 in all other fields: at a third of the cost.
+    /// Errors: see `BlockError`.
+    public func briefRecords() throws(BlockError) -> [UInt8] {
+        try BlockCodec.decode(
+            kind: kind, codec: codec, count: count, rawLength: rawLength, checksum: isOwn ? nil : checksum,
+            bytes: bytes, last: ColumnLayout.startOffset(kind) ?? ColumnLayout.socketOffset)
     }
 }
 

@@ -1,3 +1,4 @@
+import CFlightrec
 import CLZ4
 import Events
 
@@ -25,6 +26,13 @@ public enum BlockCodec {
             from = min(from, at)
             to = max(to, at)
         }
+        var waited = false
+        if kind == .turn || kind == .open {
+            for row in 0..<count where !waited {
+                let turn = packedRecords.loadUnaligned(fromByteOffset: row * kind.size, as: fr_turn.self)
+                waited = turn.sndbuf_wait | turn.rwnd_wait != 0
+            }
+        }
         let columns = ColumnCodec.encode(kind, packedRecords, count: count)
         let compressed = compress(columns)
         let useRaw = columns.count > maximumLength || compressed.count >= packedRecords.count
@@ -32,20 +40,22 @@ public enum BlockCodec {
         return Block(
             kind: kind, container: container, from: from, to: to, count: count,
             codec: useRaw ? raw : Self.columns, rawLength: useRaw ? bytes.count : columns.count,
-            checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes)
+            checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes, mayHaveWaited: waited, isOwn: true)
     }
 
     /// Decodes a block's fields, which may come from a damaged or hostile file: `count` × `kind.size` bytes of
     /// records. Never takes more memory than a few times `maximumLength`. `last`: offset of the last field wanted, in
-    /// the order of `ColumnLayout`; what follows it may be 0. Errors: see `BlockError`.
+    /// the order of `ColumnLayout`; what follows it may be 0. `checksum`: `nil` when nobody can have damaged it. Errors: see `BlockError`.
     public static func decode(
-        kind: EventKind, codec: UInt8, count: Int, rawLength: Int, checksum: UInt32, bytes: [UInt8], last: Int? = nil
+        kind: EventKind, codec: UInt8, count: Int, rawLength: Int, checksum: UInt32?, bytes: [UInt8], last: Int? = nil
     ) throws(BlockError) -> [UInt8] {
         guard count >= 0, count <= maximumLength / kind.size, rawLength >= 0, rawLength <= maximumLength else {
             throw .tooLarge(count: count, rawLength: rawLength)
         }
-        let found = bytes.withUnsafeBytes(CRC32.checksum)
-        guard found == checksum else { throw .checksum(expected: checksum, found: found) }
+        if let checksum {
+            let found = bytes.withUnsafeBytes(CRC32.checksum)
+            guard found == checksum else { throw .checksum(expected: checksum, found: found) }
+        }
         switch codec {
         case raw:
             guard bytes.count == count * kind.size, rawLength == bytes.count else {

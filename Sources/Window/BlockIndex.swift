@@ -6,6 +6,11 @@ public struct BlockIndex: Sendable, Equatable {
     public var began: Instant
     /// The sockets its records name, ascending; 0 is among them when a record names none.
     public var sockets: [SocketID]
+
+    public init(began: Instant, sockets: [SocketID]) {
+        self.began = began
+        self.sockets = sockets
+    }
 }
 
 extension Block {
@@ -13,7 +18,8 @@ extension Block {
     public func index() throws(BlockError) -> BlockIndex {
         let start = ColumnLayout.startOffset(kind)
         let records = try BlockCodec.decode(
-            kind: kind, codec: codec, count: count, rawLength: rawLength, checksum: checksum, bytes: bytes,
+            kind: kind, codec: codec, count: count, rawLength: rawLength, checksum: isOwn ? nil : checksum,
+            bytes: bytes,
             last: start ?? ColumnLayout.socketOffset)
         return records.withUnsafeBytes { records in
             func load<Value: BitwiseCopyable>(_ row: Int, _ offset: Int, _ type: Value.Type) -> Value {

@@ -1,14 +1,38 @@
 /// CRC-32 as zlib and PNG compute it (ISO 3309: reflected polynomial 0xEDB88320, all ones in and out).
 public enum CRC32 {
-    private static let table: [UInt32] = (0..<256).map { byte in
-        (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
-    }
+    private static let sliced = 8
+
+    /// For each of eight bytes in a row its own table (Kounavis and Berry, "A Systematic Approach to Building High
+    /// Performance Software-based CRC Generators"): eight look-ups that do not wait for one another.
+    private static let tables: [UInt32] = {
+        var tables: [UInt32] = (0..<256).map { byte in
+            (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
+        }
+        for index in 256..<(256 * sliced) {
+            let before: UInt32 = tables[index - 256]
+            let next: UInt32 = tables[Int(before & 0xFF)]
+            tables.append(next ^ (before >> 8))
+        }
+        return tables
+    }()
 
     public static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        table.withUnsafeBufferPointer { table in
+        tables.withUnsafeBufferPointer { table in
             var value = UInt32.max
-            for byte in bytes {
-                value = table[Int(UInt8(truncatingIfNeeded: value) ^ byte)] ^ value >> 8
+            var at = 0
+            while bytes.count &- at >= sliced {
+                var word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+                word ^= UInt64(value)
+                value = 0
+                for byte in 0..<sliced {
+                    let index = Int(truncatingIfNeeded: (word &>> UInt64(byte &* 8)) & 0xFF)
+                    value ^= table[(sliced &- 1 &- byte) &* 256 &+ index]
+                }
+                at &+= sliced
+            }
+            while at < bytes.count {
+                value = table[Int(UInt8(truncatingIfNeeded: value) ^ bytes[at])] ^ value >> 8
+                at &+= 1
             }
             return ~value
         }

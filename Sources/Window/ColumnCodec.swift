@@ -206,27 +206,21 @@ private struct Rows {
         _ field: Field, _ type: Value.Type, _ writer: inout BitWriter
     ) {
         var predictor = RicePredictor()
-        @inline(__always)
-        func write(_ value: UInt64, against expected: UInt64) {
-            let error = value &- expected &- predictor.bias
-            let code = zigzag(error)
-            writer.write(code, parameter: predictor.parameter)
-            predictor.update(code: code, error: Int64(bitPattern: error))
-        }
         switch field.mode {
         case .bytes: break
         case .delta:
             var last: UInt64 = 0
             for row in 0..<count {
                 let value = UInt64(truncatingIfNeeded: load(type, row, field.offset))
-                write(value, against: last)
+                predictor.write(value, against: last, to: &writer)
                 last = value
             }
         case .socketDelta:
             for row in 0..<count {
                 let earlier = Int(previous[row])
                 let last = earlier < 0 ? 0 : UInt64(truncatingIfNeeded: load(type, earlier, field.offset))
-                write(UInt64(truncatingIfNeeded: load(type, row, field.offset)), against: last)
+                predictor.write(
+                    UInt64(truncatingIfNeeded: load(type, row, field.offset)), against: last, to: &writer)
             }
         case .since(let served, let called):
             for row in 0..<count {
@@ -244,26 +238,21 @@ private struct Rows {
         _ field: Field, _ type: Value.Type, _ reader: inout BitReader, _ output: UnsafeMutableRawPointer
     ) {
         var predictor = RicePredictor()
-        @inline(__always)
-        func read(_ row: Int, against expected: UInt64) -> UInt64 {
-            let code = reader.read(parameter: predictor.parameter)
-            let error = unzigzag(code)
-            let value = expected &+ predictor.bias &+ error
-            predictor.update(code: code, error: Int64(bitPattern: error))
-            output.storeBytes(
-                of: Value(truncatingIfNeeded: value), toByteOffset: row &* step &+ field.offset, as: type)
-            return UInt64(truncatingIfNeeded: Value(truncatingIfNeeded: value))
-        }
         switch field.mode {
         case .bytes: break
         case .delta:
             var last: UInt64 = 0
-            for row in 0..<count { last = read(row, against: last) }
+            for row in 0..<count {
+                let value = Value(truncatingIfNeeded: predictor.read(against: last, from: &reader))
+                output.storeBytes(of: value, toByteOffset: row &* step &+ field.offset, as: type)
+                last = UInt64(truncatingIfNeeded: value)
+            }
         case .socketDelta:
             for row in 0..<count {
                 let earlier = Int(previous[row])
-                _ = read(
-                    row, against: earlier < 0 ? 0 : UInt64(truncatingIfNeeded: load(type, earlier, field.offset)))
+                let last = earlier < 0 ? 0 : UInt64(truncatingIfNeeded: load(type, earlier, field.offset))
+                let value = Value(truncatingIfNeeded: predictor.read(against: last, from: &reader))
+                output.storeBytes(of: value, toByteOffset: row &* step &+ field.offset, as: type)
             }
         case .since(let served, let called):
             for row in 0..<count {

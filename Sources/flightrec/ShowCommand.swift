@@ -19,13 +19,14 @@ struct ShowCommand: ParsableCommand {
     @Flag(help: "Every event, a line each.") var events = false
     @Option(help: "Only this socket.") var socket: UInt32?
     @Option(help: ArgumentHelp("Only these containers.", valueName: "glob")) var container: String?
+    @Flag(help: "Judge anew from all events, instead of showing what was found when it was captured.") var anew = false
     @Flag(help: "Print JSON.") var json = false
     @OptionGroup var directory: DirectoryOption
 
     func run() throws {
         do {
             let path = try path()
-            let incident = analyze(try CaptureReader.open(path).evidence())
+            let incident = try incident(try CaptureReader.open(path))
             guard let stored = CaptureStore.inspect(path) else {
                 throw Failure(message: "no capture at \(path)", code: Exit.nothing)
             }
@@ -43,6 +44,16 @@ struct ShowCommand: ParsableCommand {
             if case .notFound = error { throw Failure(message: error.description, code: Exit.nothing) }
             throw Failure(message: error.description)
         }
+    }
+
+    /// As it was found when it was captured, unless all events are wanted or it is too old to hold that.
+    private func incident(_ reader: CaptureReader) throws(CaptureError) -> Incident {
+        guard !anew, !events, var stored = try reader.incident() else { return analyze(try reader.evidence()) }
+        if !json {
+            stored.inView = try reader.briefs(
+                overlapping: timelineSpan(stored, Terminal.style), of: stored.evidence)
+        }
+        return stored
     }
 
     private func path() throws -> String {

@@ -15,6 +15,7 @@ struct StatusLines {
                     + "\(Format.count(status.lost)) lost"
             ))
         triggers(status)
+        if let disk = status.disk { self.disk(disk) }
         all.append(
             (
                 "own cost",
@@ -43,6 +44,22 @@ struct StatusLines {
                     + "\(minimum ?? ", not full yet"); \(Format.size(UInt64(status.windowBytes))) of "
                     + Format.size(UInt64(status.windowBudget))
             ))
+    }
+
+    /// Only where there is something to say.
+    private mutating func disk(_ disk: RecorderStatus.Disk) {
+        var text: [String] = []
+        let free = "\(Format.size(disk.freeBytes)) free, of which --keep-free takes \(Format.size(disk.keepFreeBytes))"
+        switch disk.state {
+        case "ok": break
+        case "smaller": text.append("LOW: \(free): captures are made without some of their events")
+        default: text.append("FULL: \(free): no capture can be made. Free some space, or lower --keep-free")
+        }
+        if disk.cut > 0 { text.append("\(disk.cut) captures made smaller") }
+        if disk.unsaved > 0 {
+            text.append("\(disk.unsaved) not saved, the worst of \(Format.duration(disk.unsavedWorstNs))")
+        }
+        if !text.isEmpty { all.append(("disk", text.joined(separator: "; "))) }
     }
 
     private mutating func triggers(_ status: RecorderStatus) {

@@ -88,7 +88,7 @@ import Window
         try DatabaseQueue(path: other).write { try $0.execute(sql: "CREATE TABLE t (a)") }
         #expect(try state(other) == .foreign)
         #expect(try state(scratch.path) == .foreign)
-        #expect(try state(altered("PRAGMA user_version = 2")) == .newer)
+        #expect(try state(altered("PRAGMA user_version = 3")) == .newer)
         #expect(try state(altered("PRAGMA user_version = 0")) == .corrupt)
         #expect(try state(altered("PRAGMA journal_mode = WAL")) == .corrupt)
         #expect(throws: CaptureError.notFound("/nowhere.flightrec")) { try CaptureReader.open("/nowhere.flightrec") }

@@ -3,3 +3,5 @@
  * The text ends with a zero byte that its size does not count. */
 const char *flightrec_schema_001_text(void);
 extern const unsigned long flightrec_schema_001_size;
+const char *flightrec_schema_002_text(void);
+extern const unsigned long flightrec_schema_002_size;
