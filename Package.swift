@@ -67,10 +67,10 @@ let package = Package(
         .testTarget(
             name: "CaptureTests",
             dependencies: [
-                "Capture", "Window", "Analysis", "Events", "CFlightrec", "CLinux",
+                "Capture", "CaptureFixtures", "Window", "Analysis", "Events", "CFlightrec", "CLinux",
                 .product(name: "GRDB", package: "GRDB.swift"),
-            ]),
-        // Captures made of chosen events, for both.
+            ], exclude: ["Captures"]),
+        // Captures made of chosen events, for all three.
         .target(
             name: "CaptureFixtures",
             dependencies: ["Capture", "Window", "Analysis", "Events", "CFlightrec"], path: "Tests/CaptureFixtures"),
@@ -101,7 +101,7 @@ if Context.environment["FLIGHTREC_FUZZ"] != nil {
             name: "fuzz-blocks", dependencies: ["FuzzSupport", "Analysis", "Capture", "Window", "Events"],
             path: "Tests/fuzz/Blocks"),
         .executableTarget(
-            name: "fuzz-captures", dependencies: ["FuzzSupport", "Analysis", "Capture"],
+            name: "fuzz-captures", dependencies: ["FuzzSupport", "CaptureFixtures", "Analysis", "Capture"],
             path: "Tests/fuzz/Captures"),
     ]
 }

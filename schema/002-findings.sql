@@ -1,4 +1,7 @@
--- Version 2: what the analysis found when the capture was made, so that a reader need not look at every event again. Of a
+-- Version 2: the file ends with a seal, 12 bytes after SQLite's last page (SQLite does not look at them): the letters FLTRSEAL
+-- and the CRC-32 (as of blocks) of all bytes before them, little-endian. Whoever changes a capture breaks it.
+--
+-- And there is what the analysis found when the capture was made, so that a reader need not look at every event again. Of a
 -- capture without these tables (version 1) a reader has to.
 
 -- Turns of each socket over the capture, added up; sockets without any are left out.

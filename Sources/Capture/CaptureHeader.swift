@@ -5,9 +5,14 @@ struct CaptureHeader {
     static let size = 100
 
     let version: UInt32
+    /// Bytes of the database; the seal follows them.
+    let length: UInt64
+    /// From this version on there is a seal.
+    private static let sealedSince = 2
 
     /// Throws `CaptureError.read`, or `.unreadable` with the state found.
-    init(path: String) throws(CaptureError) {
+    /// `whole`: the seal is compared too, for which the file is read from beginning to end.
+    init(path: String, whole: Bool) throws(CaptureError) {
         let file = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
             throw errno == ENOENT ? .notFound(path) : .read(path: path, why: CaptureError.words(errno))
@@ -22,6 +27,11 @@ struct CaptureHeader {
         let got = pread(file, &bytes, Self.size, 0)
         guard got >= 0 else { throw .read(path: path, why: CaptureError.words(errno)) }
         try self.init(Array(bytes.prefix(got)), fileSize: UInt64(max(status.st_size, 0)), path: path)
+        guard whole, version >= Self.sealedSince else { return }
+        guard try CaptureSeal.holds(file, length: length, path: path) else {
+            throw .unreadable(
+                path: path, state: .corrupt, why: "its seal is not that of its contents: it was changed or damaged")
+        }
     }
 
     init(_ bytes: [UInt8], fileSize: UInt64, path: String) throws(CaptureError) {
@@ -50,8 +60,13 @@ struct CaptureHeader {
         // A capture is never written in WAL mode; opening one that claims so would look for files beside it.
         guard bytes[18] == 1, bytes[19] == 1 else { throw bad(.corrupt, "its journal mode is not a capture's") }
         let expected = pageSize * UInt64(number(28))
-        guard fileSize >= expected else {
-            throw bad(.truncated, "it has \(fileSize) of \(expected) bytes")
+        length = expected
+        let whole = version >= Self.sealedSince ? expected + CaptureSeal.size : expected
+        guard fileSize >= whole else {
+            throw bad(.truncated, "it has \(fileSize) of \(whole) bytes")
+        }
+        guard version < Self.sealedSince || fileSize == whole else {
+            throw bad(.corrupt, "it has \(fileSize - whole) bytes after its end")
         }
     }
 }

@@ -25,8 +25,10 @@ public struct CaptureReader: Sendable {
 
     /// Opens `path` read-only and immutable, after its header and schema were judged.
     /// Throws `CaptureError.notFound`, `.read` or `.unreadable`, whose state says what is wrong.
-    public static func open(_ path: String) throws(CaptureError) -> CaptureReader {
-        let header = try CaptureHeader(path: path)
+    ///
+    /// `whole`: the file is compared with its seal first. Not for a listing, which reads the summary alone.
+    public static func open(_ path: String, whole: Bool = true) throws(CaptureError) -> CaptureReader {
+        let header = try CaptureHeader(path: path, whole: whole)
         let queue = try guarded(path) {
             let queue = try DatabaseQueue(path: CaptureGuard.location(path), configuration: configuration())
             try queue.read(checkSchema)

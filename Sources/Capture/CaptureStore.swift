@@ -139,7 +139,7 @@ public struct CaptureStore: Sendable {
             modifiedAt: facts.modifiedAt, pinned: pinned, state: .ok, problem: "", summary: known)
         guard known == nil else { return capture }
         do throws(CaptureError) {
-            capture.summary = try CaptureReader.open(path).summary()
+            capture.summary = try CaptureReader.open(path, whole: false).summary()
         } catch {
             capture.problem = error.description
             if case .unreadable(_, let state, _) = error {

@@ -27,6 +27,9 @@ public enum CaptureWriter {
             // Whoever publishes this id needs the temporary's name, so nobody can come between here and the rename.
             guard access(target, F_OK) != 0 else { throw .exists(path: target) }
             try write(incident, blocks, indices, to: temporary)
+            var status = stat()
+            guard fstat(file, &status) == 0 else { throw .writing(temporary, errno: errno) }
+            try CaptureSeal.append(to: file, length: UInt64(status.st_size), path: temporary)
             guard fsync(file) == 0 else { throw .writing(temporary, errno: errno) }
             guard rename(temporary, target) == 0 else { throw .writing(target, errno: errno) }
         } catch {

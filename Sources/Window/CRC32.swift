@@ -16,9 +16,10 @@ public enum CRC32 {
         return tables
     }()
 
-    public static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    /// `continuing`: the checksum of what comes before `bytes`.
+    public static func checksum(_ bytes: UnsafeRawBufferPointer, continuing before: UInt32) -> UInt32 {
         tables.withUnsafeBufferPointer { table in
-            var value = UInt32.max
+            var value = ~before
             var at = 0
             while bytes.count &- at >= sliced {
                 var word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self))
@@ -37,4 +38,6 @@ public enum CRC32 {
             return ~value
         }
     }
+
+    public static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 { checksum(bytes, continuing: 0) }
 }

@@ -1,4 +1,5 @@
 import Analysis
+import CaptureFixtures
 import Events
 import Foundation
 import GRDB
@@ -30,6 +31,7 @@ import Window
         do throws(CaptureError) {
             let reader = try CaptureReader.open(path)
             _ = try reader.summary()
+            _ = try reader.incident()
             _ = try reader.evidence()
             return .ok
         } catch {
@@ -44,6 +46,7 @@ import Window
         let queue = try DatabaseQueue(path: path)
         try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
         try queue.close()
+        try reseal(path)
         return path
     }
 
@@ -61,8 +64,10 @@ import Window
             var bytes = good
             let offset = Int.random(in: 0..<bytes.count, using: &generator)
             bytes[offset] ^= UInt8.random(in: 1...255, using: &generator)
+            let path = try file(bytes)
+            try reseal(path)
             do {
-                if try state(file(bytes)) != .ok { damaged += 1 }
+                if try state(path) != .ok { damaged += 1 }
             } catch CaptureError.tooLarge {
                 damaged += 1
             }
@@ -79,7 +84,9 @@ import Window
         let offset = try #require((0..<good.count - needle.count).first { good[$0...].starts(with: needle) })
         var bytes = good
         bytes[offset + needle.count / 2] ^= 1
-        #expect(try state(file(bytes)) == .corrupt)
+        let flipped = try file(bytes)
+        try reseal(flipped)
+        #expect(try state(flipped) == .corrupt)
     }
 
     @Test func filesThatAreNoCaptures() throws {
@@ -121,6 +128,12 @@ import Window
         "UPDATE interface SET name = printf('%.*c', 70000, 'x')",
         "DELETE FROM host_address; INSERT INTO host_address VALUES (x'')",
         "ALTER TABLE sample ADD COLUMN g INTEGER AS (network + 1)",
+        "UPDATE stage SET duration_ns = duration_ns + 1",
+        "UPDATE turn_slow SET role = -1",
+        "DROP TABLE finding",
+        "UPDATE finding SET json = '{'",
+        "UPDATE finding SET json = '{\"from_ns\":2,\"to_ns\":1}' WHERE part = 'quiet'",
+        "UPDATE socket_turns SET turns = -1",
         "UPDATE block SET count = -1",
         "UPDATE block SET count = count + 1",
         "UPDATE block SET codec = 255",

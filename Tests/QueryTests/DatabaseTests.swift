@@ -122,6 +122,7 @@ import Testing
         let queue = try DatabaseQueue(path: fixture.path)
         try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
         try queue.close()
+        try reseal(fixture.path)
         do {
             let database = try CaptureDatabase(path: fixture.path)
             // A block that lies of itself is found when it is decoded.

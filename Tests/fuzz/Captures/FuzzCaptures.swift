@@ -1,5 +1,6 @@
 import Analysis
 import Capture
+import CaptureFixtures
 import Foundation
 import FuzzSupport
 import Glibc
@@ -15,11 +16,14 @@ public func one(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
     precondition(file >= 0, "no room for the input")
     precondition(size == 0 || write(file, data, size) == size, "no room for the input")
     close(file)
+    // Whoever forges a capture forges its seal.
+    do { try reseal(path) } catch { preconditionFailure("no room for the seal: \(error)") }
     guard let listed = CaptureStore.inspect(path) else { preconditionFailure("the file is there") }
     do throws(CaptureError) {
         let reader = try CaptureReader.open(path)
         let summary = try reader.summary()
         precondition(listed.summary == summary, "list and show differ")
+        if let stored = try reader.incident(limits: limits) { present(stored, bytes: UInt64(size)) }
         present(analyze(try reader.evidence(limits: limits)), bytes: UInt64(size))
     } catch {
         precondition(!error.description.isEmpty)
