@@ -43,7 +43,8 @@ public final class CaptureFixture {
         let slow = evidence.turns.max { $0.total < $1.total }.map { [$0] } ?? []
         path = try CaptureWriter.publish(
             incident: Incident(
-                summary: summary, turn: slow.first, stages: [], unexplained: 0, slow: slow, baseline: nil, sockets: [],
+                summary: summary, turn: slow.first, stages: [], unexplained: slow.first?.total ?? 0, slow: slow,
+                baseline: nil, sockets: [],
                 evidence: evidence),
             blocks: blocks, into: CaptureDirectory(preparing: directory)
         ).path

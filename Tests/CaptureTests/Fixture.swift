@@ -114,7 +114,8 @@ struct Fixture {
             events: evidence.eventCount, lost: 9)
         incident = Incident(
             summary: summary, turn: slow.first,
-            stages: [Stage(name: "receive-queue", duration: 5000, offset: 0)], unexplained: 1200, slow: slow,
+            stages: [Stage(name: "receive-queue", duration: 5000, offset: 0)],
+            unexplained: (slow.first?.total ?? 5000) - 5000, slow: slow,
             baseline: evidence.baselines[0], sockets: [], evidence: evidence)
     }
 

@@ -133,7 +133,7 @@ import Window
         "DROP TABLE finding",
         "UPDATE finding SET json = '{'",
         "UPDATE finding SET json = '{\"from_ns\":2,\"to_ns\":1}' WHERE part = 'quiet'",
-        "UPDATE socket_turns SET turns = -1",
+        "INSERT INTO socket_turns VALUES (1, -1, 0, 0)",
         "UPDATE block SET count = -1",
         "UPDATE block SET count = count + 1",
         "UPDATE block SET codec = 255",

@@ -1,0 +1,128 @@
+import Analysis
+import CFlightrec
+import CaptureFixtures
+import Events
+import Testing
+import Window
+
+@testable import Capture
+
+/// A capture's turns in blocks give the same answers as all of them in memory.
+@Suite struct BlockTurnsTests {
+    /// Six connections, three ends of them seen on both sides; most turns are quick, one in fifty is slow.
+    private struct Case {
+        var blocks: [Block] = []
+        var evidence: Evidence
+
+        init(seed: UInt64) {
+            var dice = Generator(state: seed)
+            let origin = CaptureFixture.origin
+            evidence = Evidence(
+                id: "20261118T110640Z-abcdef", clock: ClockPair(monotonic: origin, wall: CaptureFixture.wall),
+                askedFrom: origin, askedTo: origin + 15 * CaptureFixture.second, from: origin + CaptureFixture.second,
+                to: origin + 15 * CaptureFixture.second)
+            evidence.facts["threads"] = "followed"
+            for id: SocketID in 1...6 {
+                let container = ContainerKey(1 + id % 3)
+                evidence.sockets[id] = CaptureFixture.socket(id, container, role: id % 2 == 0 ? .called : .served)
+                var turns: [fr_turn] = []
+                var at = UInt64.random(in: 0..<1_000_000_000, using: &dice)
+                var sequence: UInt32 = 1
+                while at < 15 * CaptureFixture.second {
+                    let isSlow = UInt8.random(in: 0..<50, using: &dice) == 0
+                    let length = UInt64.random(
+                        in: isSlow ? 200_000_000..<900_000_000 : 50_000..<9_000_000, using: &dice)
+                    var turn = CaptureFixture.turn(
+                        at, at + length, container: container, socket: id, role: id % 2 == 0 ? .called : .served,
+                        tid: UInt32.random(in: 0..<6, using: &dice) == 0 ? 0 : 7 + UInt32(container))
+                    turn.sequence = sequence
+                    if UInt8.random(in: 0..<20, using: &dice) == 0 { turn.sndbuf_wait = length / 3 }
+                    turns.append(turn)
+                    at += length + UInt64.random(in: 1000..<90_000_000, using: &dice)
+                    sequence += 1
+                }
+                // The last walk saw one in flight that ended later, and one that did not.
+                if var open = turns.last {
+                    open.h.kind = EventKind.open.rawValue
+                    open.flags = UInt8(FR_TURN_OPEN.rawValue)
+                    open.h.ts = open.start + 1000
+                    blocks.append(CaptureFixture.block(.open, container, [open]))
+                    if id % 2 == 0 { turns.removeLast() }
+                }
+                for first in stride(from: 0, to: turns.count, by: 40) {
+                    blocks.append(
+                        CaptureFixture.block(.turn, container, Array(turns[first..<min(first + 40, turns.count)])))
+                }
+                let slow = turns.first { $0.h.ts > evidence.from && $0.h.ts - $0.start > 200_000_000 }
+                if let slow, id > 2 {
+                    evidence.triggers.append(
+                        TriggerFact(
+                            kind: .latency, at: slow.h.ts, container: container, socket: id,
+                            observed: slow.h.ts - slow.start, threshold: 150_000_000, rule: "absolute 150ms"))
+                }
+            }
+            blocks.sort { ($0.from, $0.container) < ($1.from, $1.container) }
+        }
+    }
+
+    private struct Generator: RandomNumberGenerator {
+        var state: UInt64
+
+        mutating func next() -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return state ^ state >> 29
+        }
+    }
+
+    private func compare(_ found: Incident, _ expected: Incident) {
+        #expect(found.summary == expected.summary)
+        #expect(found.turn == expected.turn)
+        #expect(found.stages == expected.stages)
+        #expect(found.unexplained == expected.unexplained)
+        #expect(found.calls == expected.calls)
+        #expect(found.threads == expected.threads)
+        #expect(found.slow == expected.slow)
+        #expect(found.sockets == expected.sockets)
+        #expect(Comparison(found)?.quiet == Comparison(expected)?.quiet)
+        #expect(Comparison(found)?.differences == Comparison(expected)?.differences)
+        #expect(alsoSlow(found) == alsoSlow(expected))
+    }
+
+    @Test(arguments: UInt64(1)...24) func sameAsAllInMemory(seed: UInt64) throws {
+        let it = Case(seed: seed)
+        var all = it.evidence
+        try all.collect(it.blocks)
+        let expected = analyze(all)
+        #expect(expected.turn != nil)
+        var rest = it.evidence
+        try rest.collectAllButTurns(it.blocks)
+        let turns = try BlockTurns(it.blocks, from: rest.from, to: rest.to)
+        let found = try analyze(rest, turns)
+        compare(found, expected)
+        #expect(turns.indices == (try it.blocks.map { try $0.index() }))
+    }
+
+    @Test(arguments: UInt64(1)...4) func whatWasFoundComesBack(seed: UInt64) throws {
+        let scratch = try Scratch()
+        let it = Case(seed: seed)
+        let turns = try BlockTurns(it.blocks, from: it.evidence.from, to: it.evidence.to)
+        let written = try analyze(it.evidence, turns)
+        let url = try CaptureWriter.publish(
+            incident: written, blocks: it.blocks, indices: turns.indices, into: scratch.directory())
+        let reader = try CaptureReader.open(url.path)
+        let read = try #require(try reader.incident())
+        #expect(read.summary == written.summary)
+        #expect(
+            read.turn.map { [UInt64($0.socket), $0.start, $0.end] }
+                == written.turn.map { [UInt64($0.socket), $0.start, $0.end] })
+        #expect(read.stages == written.stages)
+        #expect(read.calls.map(\.verdict) == written.calls.map(\.verdict))
+        #expect(read.threads == written.threads)
+        #expect(read.sockets == written.sockets)
+        #expect(Comparison(read)?.differences == Comparison(written)?.differences)
+        #expect(alsoSlow(read) == alsoSlow(written))
+        let span = written.evidence.from...written.evidence.to
+        let briefs = try reader.briefs(overlapping: span, of: read.evidence)
+        #expect(briefs.count == turns.count)
+    }
+}
