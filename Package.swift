@@ -60,7 +60,10 @@ let package = Package(
         .testTarget(name: "WindowTests", dependencies: ["Window", "Events", "CFlightrec"]),
         .testTarget(name: "TriggerTests", dependencies: ["Trigger", "Analysis", "Events"]),
         .testTarget(
-            name: "RecorderTests", dependencies: ["Recorder", "Kernel", "Trigger", "Analysis", "Events", "CFlightrec"]),
+            name: "RecorderTests",
+            dependencies: [
+                "Recorder", "Containers", "Report", "CLinux", "Kernel", "Trigger", "Analysis", "Events", "CFlightrec",
+            ]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
         .testTarget(name: "ContainersTests", dependencies: ["Containers", "Analysis", "Events"]),
         .testTarget(name: "ContextTests", dependencies: ["Context", "Containers", "Analysis", "Events"]),

@@ -66,6 +66,8 @@ extension Recorder {
     }
 
     func status() throws -> RecorderStatus {
+        // What waits in the ring has happened.
+        drain()
         let now = Clock.monotonic()
         let counters = try probes.counters()
         let armed = now - started

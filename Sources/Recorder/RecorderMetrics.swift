@@ -12,7 +12,7 @@ extension Recorder {
     }
 
     private func metricsSnapshot() throws -> MetricsSnapshot {
-        drain()
+        let status = try status()
         let now = Clock.monotonic()
         var totals: [MetricsSnapshot.Softirq] = []
         for (vector, cpus) in try probes.softirqs().enumerated() {
@@ -22,7 +22,7 @@ extension Recorder {
             }
         }
         return MetricsSnapshot(
-            status: try status(), startedAt: Clock.wall() - Int64(now - started),
+            status: status, startedAt: Clock.wall() - Int64(now - started),
             tallies: tally.rows(at: now, since: 0, selection.has), softirqs: totals,
             fired: [("latency", fired.latency), ("in-flight", fired.inFlight)], suppressed: tracker.suppressedTotal,
             timeInGaps: losses.timeInGaps)

@@ -59,7 +59,7 @@ extension Recorder {
     private static let shown: UInt64 = 60_000_000_000
 
     func topSnapshot() throws -> TopSnapshot {
-        drain()
+        let status = try status()
         let now = Clock.monotonic()
         var open: [Tally.Key: TopSnapshot.Open] = [:]
         for raw in openTurns where Turn.Flags(rawValue: raw.flags).contains(.open) && selection.has(raw.h.cgroup) {
@@ -75,7 +75,6 @@ extension Recorder {
             }
             open[key] = known
         }
-        let status = try status()
         return TopSnapshot(
             view: TopView(
                 armedNs: status.armedNs, coverage: status.coverage, eventsPerSecond: status.eventsPerSecond,

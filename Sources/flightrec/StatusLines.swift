@@ -11,7 +11,7 @@ struct StatusLines {
         all.append(
             (
                 "events",
-                "\(Format.count(status.events)), \(Format.factor(status.eventsPerSecond, places: 0))/s, "
+                "\(Format.count(status.events)), \(Format.count(Int(status.eventsPerSecond.rounded())))/s, "
                     + "\(Format.count(status.lost)) lost"
             ))
         triggers(status)
@@ -88,8 +88,8 @@ struct StatusLines {
             all.append(
                 (
                     "",
-                    "\(Format.duration(level.thresholdNs)): \(often), "
-                        + "\(Format.count(level.served)) turns served, \(Format.count(level.called)) called"
+                    "\(Format.duration(level.thresholdNs)): \(often); turns: "
+                        + "\(Format.count(level.served)) served, \(Format.count(level.called)) called"
                 ))
         }
     }

@@ -1,5 +1,8 @@
 import CFlightrec
+import Containers
 import Events
+import Foundation
+import Report
 import Testing
 import Trigger
 
@@ -96,5 +99,37 @@ private func turn(
             note(&tally, ms, at: second + container, container: container, role: .called)
         }
         #expect(tally.count == 2000)
+    }
+}
+
+@Suite struct TopSnapshotTests {
+    @Test func aThousandContainersComeInPagesThatFitADatagram() throws {
+        var tally = Tally()
+        for container in 1...1000 as ClosedRange<UInt64> {
+            let (observation, raw) = turn(ms * container, at: 10 * second, container: container)
+            tally.note(observation, raw)
+        }
+        // One that hangs, and has had no turn.
+        let open = [Tally.Key(container: 5000, role: .called): TopSnapshot.Open(count: 2, oldest: 3 * second)]
+        let view = TopView(
+            armedNs: 1, coverage: 1, eventsPerSecond: 0, lost: 0, captures: 0, cpuShare: 0, rssBytes: 0, rows: [])
+        let snapshot = TopSnapshot(
+            view: view, tallies: tally.rows(at: 11 * second, since: 0) { _ in true }, open: open)
+        let resolver = ContainerResolver()
+        var rows: [TopRow] = []
+        while true {
+            let page = snapshot.reply(from: rows.count, resolver)
+            #expect(page.total == 1001)
+            let top = try #require(page.top)
+            #expect(try JSONEncoder().encode(page).count < 100_000)
+            guard !top.rows.isEmpty else { break }
+            rows += top.rows
+        }
+        #expect(rows.count == 1001 && Set(rows.map(\.container.name)).count == 1001)
+        #expect(rows.first { $0.container.name == "cgroup 700" }?.maxNs == 700 * ms)
+        let hanging = try #require(rows.first { $0.container.name == "cgroup 5000" })
+        #expect(hanging.open == 2 && hanging.oldestOpenNs == 3 * second && hanging.turns == 0)
+        #expect(snapshot.reply(from: -5, resolver).top?.rows.count == TopSnapshot.page)
+        #expect(snapshot.reply(from: 99_999, resolver).top?.rows.isEmpty == true)
     }
 }
