@@ -134,6 +134,13 @@ extension CaptureDirectory {
         let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
         return overflow ? .max : bytes
     }
+
+    /// Bytes to leave free where nobody says how many: 1 GiB, or a tenth of a smaller file system. Throws `CaptureError.read`.
+    public func usualFreeBytes() throws(CaptureError) -> UInt64 {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { throw .read(path: path, why: CaptureError.words(errno)) }
+        return min(1 << 30, UInt64(status.f_blocks).multipliedFullWidth(by: UInt64(status.f_frsize)).low / 10)
+    }
 }
 
 extension StoredCapture {

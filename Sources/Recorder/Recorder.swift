@@ -37,6 +37,8 @@ public final class Recorder {
     let resolver: ContainerResolver
     let rules: ContainerRules
     let publisher: Publisher
+    /// Of the file system of captures, without `--keep-free`.
+    let usualFree: UInt64
     var softirqs = SoftirqHistory()
     var losses = Losses()
     var clocks = ClockHistory()
@@ -80,8 +82,10 @@ public final class Recorder {
         trigger = TriggerEngine(rule: options.rule, after: options.after)
         tracker = IncidentTracker(before: options.before, after: options.after)
         window = Window(bytes: options.memory, duration: options.window)
+        usualFree = try directory.usualFreeBytes()
         publisher = Publisher(
-            directory: directory, resolver: resolver, retention: options.retention, execute: options.execute,
+            directory: directory, resolver: resolver, retention: options.retention.leaving(usualFree),
+            execute: options.execute,
             logger: logger)
         probes = try Probes(
             filter: options.filter, debug: ProbeDebug(environment: ProcessInfo.processInfo.environment))

@@ -32,7 +32,8 @@ public struct RecorderOptions: Sendable {
     /// Shell command run for every published capture.
     public var execute: String?
     /// Checked before each write; the default keeps 2 GiB and leaves 1 GiB of the file system free.
-    public var retention = RetentionPolicy(maximumBytes: 2 << 30, freeBytes: 1 << 30)
+    /// Without `freeBytes`: as many as are usual (`CaptureDirectory.usualFreeBytes`).
+    public var retention = RetentionPolicy(maximumBytes: 2 << 30)
     /// Docker daemons beside the default one.
     public var dockerSockets: [String] = []
     /// Data roots of Docker daemons, beside the usual one: names when no socket answers.
@@ -44,4 +45,13 @@ public struct RecorderOptions: Sendable {
     public var version = ""
 
     public init(directory: String) { self.directory = directory }
+}
+
+extension RetentionPolicy {
+    /// This one, with so many bytes left free where it doesn't say how many.
+    func leaving(_ usual: UInt64) -> RetentionPolicy {
+        var policy = self
+        policy.freeBytes = freeBytes ?? usual
+        return policy
+    }
 }

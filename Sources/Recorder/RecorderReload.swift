@@ -32,7 +32,7 @@ extension Recorder {
         trigger.setRule(new.rule)
         tracker.keep(before: new.before, after: new.after)
         window.bound(bytes: new.memory, duration: new.window)
-        publisher.set(retention: new.retention, execute: new.execute)
+        publisher.set(retention: new.retention.leaving(usualFree), execute: new.execute)
         if options.choices != new.choices {
             selection.change(new.choices)
             rules.change(new.choices)

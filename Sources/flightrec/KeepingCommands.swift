@@ -52,18 +52,21 @@ struct VacuumCommand: ParsableCommand {
               sudo flightrec vacuum --keep 500M --dry-run
             """)
     @Option(help: "Captures may take this much together.") var keep = Size(bytes: 2 << 30)
-    @Option(help: "Leave this much of the file system free.") var keepFree = Size(bytes: 1 << 30)
+    @Option(help: "Leave this much of the file system free (default: 1G, or a tenth of a smaller one).")
+    var keepFree: Size?
     @Option(help: "Remove captures older than this.") var keepAge: Duration?
     @Option(help: "Keep at most this many captures.") var keepCount: Int?
     @Flag(help: "Only say what would be removed.") var dryRun = false
     @OptionGroup var directory: DirectoryOption
 
     func run() throws {
-        let policy = RetentionPolicy(
-            maximumBytes: UInt64(keep.bytes), freeBytes: UInt64(keepFree.bytes),
+        var policy = RetentionPolicy(
+            maximumBytes: UInt64(keep.bytes), freeBytes: keepFree.map { UInt64($0.bytes) },
             maximumAge: keepAge.map { Int64($0.nanoseconds) }, maximumCount: keepCount)
         do throws(CaptureError) {
-            let store = CaptureStore(try CaptureDirectory(existing: directory.path))
+            let captures = try CaptureDirectory(existing: directory.path)
+            if policy.freeBytes == nil { policy.freeBytes = try captures.usualFreeBytes() }
+            let store = CaptureStore(captures)
             let plan: RetentionPlan
             if dryRun {
                 plan = try store.plan(policy)

@@ -39,7 +39,8 @@ struct RecordCommand: ParsableCommand {
     @OptionGroup var directory: DirectoryOption
     @Option(help: "Captures may take this much together; the oldest of the noisiest container goes first.")
     var keep = Size(bytes: 2 << 30)
-    @Option(help: "Leave this much of the file system free.") var keepFree = Size(bytes: 1 << 30)
+    @Option(help: "Leave this much of the file system free (default: 1G, or a tenth of a smaller one).")
+    var keepFree: Size?
     @Option(help: "Remove captures older than this.") var keepAge: Duration?
     @Option(help: "Keep at most this many captures.") var keepCount: Int?
     @Option(
@@ -95,7 +96,7 @@ struct RecordCommand: ParsableCommand {
         options.duration = duration?.nanoseconds
         options.execute = exec
         options.retention = RetentionPolicy(
-            maximumBytes: UInt64(keep.bytes), freeBytes: UInt64(keepFree.bytes),
+            maximumBytes: UInt64(keep.bytes), freeBytes: keepFree.map { UInt64($0.bytes) },
             maximumAge: keepAge.map { Int64($0.nanoseconds) }, maximumCount: keepCount)
         options.dockerSockets = dockerSocket
         options.dockerRoots = dockerRoot
