@@ -110,8 +110,8 @@ extension Rules {
         let roundTrip = UInt64(turn.smoothedRTT) * 1000
         let longest: UInt64
         // RFC 8985 §7.2: PTO = 2 × SRTT, and up to 200 ms for the peer's delayed ACK.
-        let probe = 2 * roundTrip + 200_000_000
         // The kernel's timers run out late by up to an eighth of their time (kernel/time/timer.c), and by a jiffy.
+        let probe = (2 * roundTrip + 200_000_000) / 8 * 9 + 10_000_000
         let timer = UInt64(it.rtoMilliseconds) * 1_125_000 + 10_000_000
         switch it.kind {
         // The timer starts again at a tail loss probe (RFC 8985 §7.3), which may have gone before unseen.
