@@ -105,9 +105,13 @@ final class Publisher: Sendable {
         for eviction in plan.evictions {
             logger.notice("removed \(eviction.capture.id): over the bound on \(eviction.reason.rawValue)")
         }
-        let file = try save(incident, finished.blocks, turns.indices)
+        let (file, cut) = try save(incident, finished.blocks, turns.indices)
         let took = (Clock.monotonic() - handed) / 1_000_000
-        replace(finished, with: file.path)
+        // One that lacks history or events stands for no other.
+        let begun = evidence.from
+        let isWhole =
+            cut == .whole && evidence.gaps.allSatisfy { $0.to <= begun || $0.from == $0.to || $0.from > begun }
+        replace(finished, with: file.path, isWhole: isWhole)
         let summary = incident.summary
         logger.notice(
             """
@@ -118,7 +122,9 @@ final class Publisher: Sendable {
     }
 
     /// Writes as much of it as there is room for. Throws `CaptureError.noSpace` when that is nothing.
-    private func save(_ incident: Incident, _ blocks: [Block], _ indices: [BlockIndex]) throws(CaptureError) -> URL {
+    private func save(
+        _ incident: Incident, _ blocks: [Block], _ indices: [BlockIndex]
+    ) throws(CaptureError) -> (URL, CaptureCut) {
         for cut in CaptureCut.allCases {
             let kept = cut.kept(of: blocks, triggers: incident.evidence.triggers)
             let some = kept.map { blocks[$0] }
@@ -138,7 +144,7 @@ final class Publisher: Sendable {
                             """)
                     }
                 }
-                return file
+                return (file, cut)
             } catch .noSpace {
                 // Somebody else took the room meanwhile: less may fit.
                 continue
@@ -150,10 +156,11 @@ final class Publisher: Sendable {
 
     /// Removes the captures this one stands for, a milder spike's and those of its turns while they hung, unless somebody
     /// pinned them.
-    private func replace(_ finished: Finished, with file: String) {
-        let gone = written.withLock { written in
+    private func replace(_ finished: Finished, with file: String, isWhole: Bool) {
+        let gone = written.withLock { written -> [String] in
             if let name = finished.opened { written.append((name, file)) }
             if written.count > Self.remembered { written.removeFirst() }
+            guard isWhole else { return [] }
             let gone = written.filter { finished.replaces.contains($0.name) }.map(\.file)
             written.removeAll { finished.replaces.contains($0.name) }
             return gone
