@@ -63,6 +63,14 @@ public struct SocketFigures: Sendable, Equatable {
 
     public init() {}
 
+    /// Of one turn.
+    public init(_ turn: Turn) {
+        turns = 1
+        maximum = turn.total
+        let (wait, overflow) = turn.sendBufferWait.addingReportingOverflow(turn.receiverWindowWait)
+        bufferWait = overflow ? .max : wait
+    }
+
     /// Sums stay at the top: captures are opened as hostile.
     public mutating func add(_ other: SocketFigures) {
         turns += other.turns
@@ -122,12 +130,7 @@ struct ArrayTurns: TurnSource {
     var figures: [SocketID: SocketFigures] {
         var figures: [SocketID: SocketFigures] = [:]
         for turn in settled {
-            var one = SocketFigures()
-            one.turns = 1
-            one.maximum = turn.total
-            let (wait, overflow) = turn.sendBufferWait.addingReportingOverflow(turn.receiverWindowWait)
-            one.bufferWait = overflow ? .max : wait
-            figures[turn.socket, default: SocketFigures()].add(one)
+            figures[turn.socket, default: SocketFigures()].add(SocketFigures(turn))
         }
         return figures
     }

@@ -81,12 +81,7 @@ public final class BlockTurns: TurnSource {
         }
         open = settledTurns(ended + told).filter(\.isOpen)
         for turn in open {
-            var one = SocketFigures()
-            one.turns = 1
-            one.maximum = turn.total
-            let (wait, overflow) = turn.sendBufferWait.addingReportingOverflow(turn.receiverWindowWait)
-            one.bufferWait = overflow ? .max : wait
-            figures[turn.socket, default: SocketFigures()].add(one)
+            figures[turn.socket, default: SocketFigures()].add(SocketFigures(turn))
         }
     }
 

@@ -63,7 +63,16 @@ enum FindingRows {
             return Comparison(
                 incident, quiet: quiet.from..<quiet.to, differences: try findings("difference", from: db))
         }
+        try checkShares(incident)
         incident.surroundings = Surroundings(comparison: comparison, alsoSlow: try findings("also_slow", from: db))
+    }
+
+    /// What is printed as a part of a whole must be one: a file may hold any number.
+    private static func checkShares(_ incident: Incident) throws {
+        let chains = [incident.summary.verdict.chain] + incident.calls.map(\.verdict.chain)
+        let shares =
+            chains.joined().map(\.share) + incident.calls.map(\.verdict.share) + incident.holding.map(\.share)
+        guard shares.allSatisfy({ $0 >= 0 && $0 <= 1 }) else { throw Damage(why: "a share of the time is none") }
     }
 
     private static func findings<Finding: Decodable>(

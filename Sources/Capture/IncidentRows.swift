@@ -57,10 +57,11 @@ enum IncidentRows {
         let columns = """
             of_verdict, over_threshold, container, socket, sequence, role, flags, cpu, tid, start_ns, end_ns, \
             received_first_ns, received_last_ns, woken_ns, read_first_ns, read_last_ns, sent_first_ns, sent_last_ns, \
-            received_bytes, sent_bytes, send_buffer_wait_ns, receiver_window_wait_ns, smoothed_rtt_us, retransmits
+            received_bytes, sent_bytes, send_buffer_wait_ns, receiver_window_wait_ns, smoothed_rtt_us, retransmits, \
+            unseen_retransmits
             """
         try EvidenceTables.each(db, columns, "turn_slow ORDER BY position") { row in
-            let turn = Turn(
+            var turn = Turn(
                 container: try row.bits(2), socket: try row.number(3), cpu: try row.number(7),
                 role: Role(rawValue: try row.number(5)) ?? .unknown, flags: Turn.Flags(rawValue: try row.number(6)),
                 start: try row.bits(9), end: try row.bits(10), receivedFirst: try row.optionalBits(11),
@@ -70,6 +71,7 @@ enum IncidentRows {
                 receivedBytes: try row.bits(18), sentBytes: try row.bits(19), sendBufferWait: try row.bits(20),
                 receiverWindowWait: try row.bits(21), tid: try row.number(8), smoothedRTT: try row.number(22),
                 sequence: try row.number(4), retransmits: try row.number(23))
+            turn.unseenRetransmits = try row.number(24)
             turns.append((turn, try row.int64(0) != 0, try row.int64(1) != 0))
         }
         return turns

@@ -67,8 +67,8 @@ final class ControlSocket: Sendable {
         }
     }
 
+    /// No answer is being made: each holds on to this.
     deinit {
-        queue.sync {}
         close(descriptor)
         unlink(path)
     }

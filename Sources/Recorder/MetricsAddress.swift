@@ -52,9 +52,8 @@ public enum MetricsAddress: Sendable, Equatable, CustomStringConvertible {
     private func bind(_ descriptor: Int32) -> Int32 {
         switch self {
         case .unix(let path):
-            var info = stat()
-            // One left by a recorder that was killed. What is no socket stays, and bind(2) refuses.
-            if lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK { unlink(path) }
+            // What is no socket, or one that somebody listens on, stays, and bind(2) refuses.
+            if Self.isDead(path) { unlink(path) }
             let mask = umask(0o177)
             defer { umask(mask) }
             return UnixAddress.with(path) { Glibc.bind(descriptor, $0, $1) }
@@ -74,6 +73,16 @@ public enum MetricsAddress: Sendable, Equatable, CustomStringConvertible {
             inet_pton(AF_INET, host, &address.sin_addr)
             return Self.bind(descriptor, &address)
         }
+    }
+
+    /// A socket that nobody listens on: left by a recorder that was killed.
+    static func isDead(_ path: String) -> Bool {
+        var info = stat()
+        guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return false }
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { return false }
+        defer { close(probe) }
+        return UnixAddress.with(path) { connect(probe, $0, $1) } != 0 && errno == ECONNREFUSED
     }
 
     private static func bind<Address>(_ descriptor: Int32, _ address: inout Address) -> Int32 {

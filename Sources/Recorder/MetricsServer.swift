@@ -56,17 +56,19 @@ final class MetricsServer: Sendable {
         ended.wait()
         close(listener)
         close(wake)
-        if case .unix(let path) = address { unlink(path) }
+        if case .unix(let path) = address, MetricsAddress.isDead(path) { unlink(path) }
     }
 
     /// From the pump: makes figures when some are wanted.
     func supply(_ make: () throws -> MetricsSnapshot) rethrows {
-        guard state.withLock({ $0.isWanted }) else { return }
-        let snapshot = try make()
-        state.withLock {
-            $0.isWanted = false
-            $0.snapshot = snapshot
+        // Before they are made: when that fails, the next wish must reach the pump again.
+        let isWanted = state.withLock { state in
+            defer { state.isWanted = false }
+            return state.isWanted
         }
+        guard isWanted else { return }
+        let snapshot = try make()
+        state.withLock { $0.snapshot = snapshot }
         Self.signal(wake)
     }
 
