@@ -41,10 +41,11 @@ struct fr_sock {
 
 	u64 woken, read_first, read_last, tx_first, tx_last;
 	u64 rx_bytes, tx_bytes;
-	u64 sending;		/* a send call entered and has not returned */
+	u32 sent_seq;		/* of write_seq, tx_bytes counts up to here */
+	u32 send_end;		/* where the data of the last send call ends */
 
 	u64 acked;		/* called: the whole request was acknowledged */
-	u64 nagle_since, nagle;	/* a small segment is held back; ns of that in this turn */
+	u64 nagle_until, nagle;	/* ns that a small segment was held back in this turn, counted up to then */
 	u32 sndbuf_at, rwnd_at;	/* chrono_stat when the turn began, jiffies */
 	u32 sndbuf_sent, rwnd_sent; /* and when the last send returned */
 	u32 resent;		/* tcp_sock.total_retrans when the turn began, or at the last retransmission the hook saw */

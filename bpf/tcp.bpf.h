@@ -1,6 +1,6 @@
 /* Probe family: the life of a connection: states, retransmits, resets. */
 
-static __always_inline void fr_emit_state(struct sock *sk, struct fr_sock *st, u64 now, u8 kind, u64 duration)
+static __always_inline void fr_emit_state(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now, u8 kind, u64 duration)
 {
 	if (!fr_reportable(st))
 		return;
@@ -14,15 +14,12 @@ static __always_inline void fr_emit_state(struct sock *sk, struct fr_sock *st, u
 	e->turns = st->sequence;
 	e->syn_retries = st->syn_retries;
 	e->state_kind = kind;
-	struct tcp_sock *tp = fr_tcp(sk);
-	if (tp) {
-		/* Up to here nothing but SYNs was sent. */
-		if (kind != FR_CLOSED && st->connect_start)
-			e->syn_retries = FR_READ(tp, total_retrans);
-		e->sndbuf_wait = fr_chrono(tp, FR_CHRONO_SNDBUF) * fr_jiffy_ns;
-		e->rwnd_wait = fr_chrono(tp, FR_CHRONO_RWND) * fr_jiffy_ns;
-		e->retransmits = FR_READ(tp, total_retrans);
-	}
+	/* Up to here nothing but SYNs was sent. */
+	if (kind != FR_CLOSED && st->connect_start)
+		e->syn_retries = FR_READ(tp, total_retrans);
+	e->sndbuf_wait = fr_chrono(tp, FR_CHRONO_SNDBUF) * fr_jiffy_ns;
+	e->rwnd_wait = fr_chrono(tp, FR_CHRONO_RWND) * fr_jiffy_ns;
+	e->retransmits = FR_READ(tp, total_retrans);
 	fr_submit(e);
 }
 
@@ -40,31 +37,27 @@ static __always_inline void fr_note_listener(struct sock *sk)
 }
 
 /* A handshake is a turn of its own where it took long enough to be worth one. */
-static __always_inline void fr_connected(struct sock *sk, struct fr_sock *st, u64 now, u8 flags)
+static __always_inline void fr_connected(struct tcp_sock *tp, struct fr_sock *st, u64 now, u8 flags)
 {
 	if (!st->connect_start || now - st->connect_start < fr_open_floor_ns)
 		return;
-	fr_begin(sk, st, st->connect_start, FR_CALL);
+	fr_begin(tp, st, st->connect_start, FR_CALL);
 	st->retransmits = st->syn_retries;
 	st->unseen = st->resent > st->syn_retries ? st->resent - st->syn_retries : 0;
-	fr_complete(sk, st, now, FR_TURN_CONNECT | flags);
+	fr_complete(tp, st, now, FR_TURN_CONNECT | flags);
 }
 
-static __always_inline void fr_established(struct sock *sk, struct fr_sock *st, int from, u64 now)
+static __always_inline void fr_established(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, int from, u64 now)
 {
-	struct tcp_sock *tp = fr_tcp(sk);
 	st->established = now;
 	st->role = from == TCP_SYN_SENT ? FR_CALLED : FR_SERVED;
-	if (tp) {
-		st->write_seq = FR_READ(tp, write_seq);
-		st->rcv_nxt = FR_READ(tp, rcv_nxt);
-	}
-	fr_emit_state(sk, st, now, FR_ESTABLISHED, st->connect_start ? now - st->connect_start : 0);
+	st->write_seq = FR_READ(tp, write_seq);
+	st->rcv_nxt = FR_READ(tp, rcv_nxt);
+	fr_emit_state(sk, tp, st, now, FR_ESTABLISHED, st->connect_start ? now - st->connect_start : 0);
 	if (st->role != FR_CALLED)
 		return;
-	fr_connected(sk, st, now, 0);
-	if (tp)
-		st->syn_retries = FR_READ(tp, total_retrans);
+	fr_connected(tp, st, now, 0);
+	st->syn_retries = FR_READ(tp, total_retrans);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -81,6 +74,9 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 	}
 	u64 now = bpf_ktime_get_ns();
 	struct fr_sock *st;
+	struct tcp_sock *tp = fr_tcp(sk);
+	if (!tp)
+		return 0;
 	if (to == TCP_SYN_SENT || to == TCP_ESTABLISHED) {
 		st = fr_adopt(sk);
 		if (!st)
@@ -93,7 +89,7 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 			st->connect_start = now;
 			fr_own(st);
 		} else if (fr_watched(sk, st))
-			fr_established(sk, st, from, now);
+			fr_established(sk, tp, st, from, now);
 		return 0;
 	}
 	st = fr_find(sk);
@@ -106,12 +102,12 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 	}
 	/* A half-closed client (FIN_WAIT1 while it waits) still expects its answer. */
 	if (to == TCP_CLOSE || to == TCP_LAST_ACK || (to == TCP_FIN_WAIT1 && st->phase != FR_CALL && st->phase != FR_REQUEST))
-		fr_finish(sk, st, now);
+		fr_finish(sk, tp, st, now);
 	if (to == TCP_CLOSE && from == TCP_SYN_SENT) {
-		fr_connected(sk, st, now, FR_TURN_ABORTED);
-		fr_emit_state(sk, st, now, FR_CONNECT_FAILED, now - st->connect_start);
+		fr_connected(tp, st, now, FR_TURN_ABORTED);
+		fr_emit_state(sk, tp, st, now, FR_CONNECT_FAILED, now - st->connect_start);
 	} else if (to == TCP_CLOSE && from != TCP_LISTEN)
-		fr_emit_state(sk, st, now, FR_CLOSED, st->established ? now - st->established : 0);
+		fr_emit_state(sk, tp, st, now, FR_CLOSED, st->established ? now - st->established : 0);
 	if (to == TCP_CLOSE)
 		fr_forget(sk);
 	return 0;

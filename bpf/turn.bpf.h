@@ -3,11 +3,12 @@
 struct fr_segment {
 	u32 bytes;	/* of data not received before */
 	u32 ack;
+	bool readable;	/* with it the reader is woken */
 };
 
 /* tcp_rcv_established also sees pure ACKs, and data sent again because our ACK was lost: a request that was answered must
  * not begin another turn. */
-static __always_inline struct fr_segment fr_segment(struct sock *sk, struct sk_buff *skb)
+static __always_inline struct fr_segment fr_segment(struct sock *sk, struct tcp_sock *tp, struct sk_buff *skb)
 {
 	struct fr_segment none = {}, found = {};
 	u8 head[16]; /* of the TCP header: sequence number at 4, acknowledgement at 8, data offset at 12 */
@@ -18,13 +19,15 @@ static __always_inline struct fr_segment fr_segment(struct sock *sk, struct sk_b
 	if (length <= header)
 		return found;
 	found.bytes = length - header;
-	struct tcp_sock *tp = fr_tcp(sk);
-	if (!tp)
-		return found;
 	u32 sequence = (u32)head[4] << 24 | (u32)head[5] << 16 | (u32)head[6] << 8 | head[7];
-	s32 fresh = (s32)(sequence + found.bytes - FR_READ(tp, rcv_nxt));
+	u32 expected = FR_READ(tp, rcv_nxt);
+	s32 fresh = (s32)(sequence + found.bytes - expected);
 	if (fresh < (s32)found.bytes)
 		found.bytes = fresh <= 0 ? 0 : fresh;
+	/* tcp_data_ready: what fills no gap before it wakes nobody, nor does less than SO_RCVLOWAT. */
+	s32 least = FR_READ(sk, sk_rcvlowat);
+	found.readable = found.bytes && (s32)(sequence - expected) <= 0 &&
+			 (least <= 1 || expected + found.bytes - FR_READ(tp, copied_seq) >= least);
 	return found;
 }
 
@@ -33,14 +36,18 @@ static __always_inline int fr_on_data(struct sock *sk, struct sk_buff *skb)
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
-	struct fr_segment segment = fr_segment(sk, skb);
-	u64 now = 0;
-	if (st->nagle_since || (st->phase == FR_CALL && !st->acked)) {
-		now = bpf_ktime_get_ns();
-		fr_acknowledged(sk, st, now, segment.ack);
-	}
+	struct tcp_sock *tp = fr_tcp(sk);
+	if (!tp)
+		return 0;
+	struct fr_segment segment = fr_segment(sk, tp, skb);
+	bool acknowledges = fr_awaits_ack(tp, st);
+	if (!acknowledges && !segment.bytes)
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	if (acknowledges)
+		fr_acknowledged(tp, st, now, segment.ack);
 	if (segment.bytes)
-		fr_data_arrived(sk, st, now ? now : bpf_ktime_get_ns(), segment.bytes);
+		fr_data_arrived(sk, tp, st, now, segment.bytes, segment.readable);
 	return 0;
 }
 
@@ -62,32 +69,6 @@ int BPF_KPROBE(data_kprobe, struct sock *sk, struct sk_buff *skb)
 	return fr_on_data(sk, skb);
 }
 
-static __always_inline int fr_on_woken(struct sock *sk)
-{
-	struct fr_sock *st = fr_find(sk);
-	if (st && st->watched)
-		fr_reader_woken(sk, st, bpf_ktime_get_ns());
-	return 0;
-}
-
-SEC("tp_btf/sk_data_ready")
-int BPF_PROG(woken_tp, struct sock *sk)
-{
-	return fr_on_woken(sk);
-}
-
-SEC("?fentry/sock_def_readable")
-int BPF_PROG(woken_fentry, struct sock *sk)
-{
-	return fr_on_woken(sk);
-}
-
-SEC("?kprobe/sock_def_readable")
-int BPF_KPROBE(woken_kprobe, struct sock *sk)
-{
-	return fr_on_woken(sk);
-}
-
 static __always_inline int fr_on_read(struct sock *sk)
 {
 	struct fr_sock *st = fr_state_or_old(sk);
@@ -100,7 +81,9 @@ static __always_inline int fr_on_read(struct sock *sk)
 		fr_announce(sk, st);
 	}
 	fr_follow(st);
-	fr_was_read(sk, st, bpf_ktime_get_ns());
+	struct tcp_sock *tp = fr_tcp(sk);
+	if (tp)
+		fr_was_read(sk, tp, st, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -122,7 +105,7 @@ int BPF_KPROBE(read_kprobe, struct sock *sk)
 	return fr_on_read(sk);
 }
 
-static __always_inline int fr_on_send(struct sock *sk)
+static __always_inline int fr_on_send(struct sock *sk, u64 bytes)
 {
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
@@ -134,53 +117,53 @@ static __always_inline int fr_on_send(struct sock *sk)
 		fr_announce(sk, st);
 	}
 	fr_follow(st);
-	fr_sends(sk, st, bpf_ktime_get_ns());
+	struct tcp_sock *tp = fr_tcp(sk);
+	if (tp)
+		fr_sends(tp, st, bpf_ktime_get_ns(), bytes);
 	return 0;
 }
 
+/* Raised before each piece is copied, and so again after each wait for buffer. */
 SEC("tp_btf/tcp_sendmsg_locked")
-int BPF_PROG(send_tp, struct sock *sk)
+int BPF_PROG(send_tp, struct sock *sk, struct msghdr *msg)
 {
-	return fr_on_send(sk);
+	return fr_on_send(sk, msg->msg_iter.count);
 }
 
 SEC("?fentry/tcp_sendmsg_locked")
-int BPF_PROG(send_fentry, struct sock *sk)
+int BPF_PROG(send_fentry, struct sock *sk, struct msghdr *msg, unsigned long size)
 {
-	return fr_on_send(sk);
+	return fr_on_send(sk, size);
 }
 
 SEC("?kprobe/tcp_sendmsg_locked")
-int BPF_KPROBE(send_kprobe, struct sock *sk)
+int BPF_KPROBE(send_kprobe, struct sock *sk, struct msghdr *msg, unsigned long size)
 {
-	return fr_on_send(sk);
+	return fr_on_send(sk, size);
 }
 
 /* Up to 6.4 sendfile and splice hand pages to TCP past tcp_sendmsg_locked; since 6.5 they go through it. */
 SEC("?fentry/tcp_sendpage")
-int BPF_PROG(sendpage_fentry, struct sock *sk)
+int BPF_PROG(sendpage_fentry, struct sock *sk, struct page *page, int offset, unsigned long size)
 {
-	return fr_on_send(sk);
+	return fr_on_send(sk, size);
 }
 
 SEC("?kprobe/tcp_sendpage")
-int BPF_KPROBE(sendpage_kprobe, struct sock *sk)
+int BPF_KPROBE(sendpage_kprobe, struct sock *sk, struct page *page, int offset, unsigned long size)
 {
-	return fr_on_send(sk);
+	return fr_on_send(sk, size);
 }
 
 static __always_inline int fr_on_sent(struct sock *sk, int bytes)
 {
 	struct fr_sock *st = fr_find(sk);
-	if (st && st->watched)
-		fr_sent(sk, st, bpf_ktime_get_ns(), bytes);
+	if (bytes <= 0 || !st || !st->watched)
+		return 0;
+	struct tcp_sock *tp = fr_tcp(sk);
+	if (tp)
+		fr_sent(tp, st, bpf_ktime_get_ns());
 	return 0;
-}
-
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(sent_tp, struct sock *sk, int bytes)
-{
-	return fr_on_sent(sk, bytes);
 }
 
 SEC("?fexit/tcp_sendmsg")

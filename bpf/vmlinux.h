@@ -100,6 +100,7 @@ struct sock {
 	struct sock_common __sk_common;
 	atomic_t sk_drops;
 	u32 sk_max_ack_backlog;
+	int sk_rcvlowat;
 	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
 	u16 sk_protocol;
@@ -117,7 +118,9 @@ struct inet_connection_sock {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	u32 rcv_nxt;
+	u32 copied_seq;
 	u32 write_seq;
+	u64 tcp_mstamp;
 	u32 snd_una;
 	u32 snd_nxt;
 	u32 snd_wnd;
@@ -196,7 +199,12 @@ struct Qdisc {
 	struct qdisc_skb_head q;
 };
 struct netdev_queue;
-struct msghdr;
+struct iov_iter {
+	unsigned long count;
+};
+struct msghdr {
+	struct iov_iter msg_iter;
+};
 struct page;
 /* What a kprobe's arguments are read from. */
 struct pt_regs {

@@ -22,23 +22,27 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 	if (fr_walk_reset) { /* nothing is attached: this is the only writer */
 		st->phase = FR_IDLE;
 		st->claimed = st->sequence;
-		st->next_first = st->sending = 0;
+		st->next_first = 0;
 		return 0;
 	}
+	struct tcp_sock *tp = fr_tcp(sk);
+	if (!tp)
+		return 0;
 	u8 phase = st->phase;
+	bool sending = (phase == FR_RESPONSE || phase == FR_CALL) && fr_unsent(tp, st) > 0;
 	u64 next = st->next_first;
 	bool unread = phase == FR_RESPONSE && next;
 	u64 ended = phase == FR_RESPONSE ? st->tx_last : phase == FR_ANSWER ? st->read_last : 0;
 	u32 sequence = st->sequence;
 	struct fr_turn open = {};
-	if (!unread && ended && !st->sending && now > ended && now - ended > FR_PAUSE_NS) {
+	if (!unread && ended && !sending && now > ended && now - ended > FR_PAUSE_NS) {
 		if (__sync_val_compare_and_swap(&st->claimed, sequence - 1, sequence) != sequence - 1)
 			return 0;
 		struct fr_turn *e = fr_reserve(sizeof(*e), FR_TURN);
 		if (!e)
 			return 0;
 		fr_head(&e->h, ended, st->container, st->id, FR_TURN);
-		fr_fill(e, sk, st, ended, 0);
+		fr_fill(e, tp, st, ended, 0);
 		fr_submit(e);
 		return 0;
 	}
@@ -51,8 +55,7 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		open.sequence = sequence + 1;
 		open.role = FR_CALLED;
 		open.flags = FR_TURN_OPEN | FR_TURN_CONNECT;
-		struct tcp_sock *tp = fr_tcp(sk);
-		u32 again = tp ? FR_READ(tp, total_retrans) : 0;
+		u32 again = FR_READ(tp, total_retrans);
 		open.retransmits = st->syn_retries;
 		open.unseen = again > open.retransmits ? again - open.retransmits : 0;
 		bpf_seq_write(seq, &open, sizeof(open));
@@ -63,7 +66,10 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 	u64 start = unread ? next : st->start, at = now;
 	if (!start || now <= start || now - start < fr_open_floor_ns)
 		return 0;
-	fr_fill(&open, sk, st, now, FR_TURN_OPEN);
+	fr_fill(&open, tp, st, now, FR_TURN_OPEN);
+	u64 half_closed = fr_answer_half_closed(sk, tp, st, 1);
+	if (half_closed)
+		open.rx_first = open.rx_last = open.woken = half_closed;
 	if (unread) {
 		open.start = open.rx_first = next;
 		open.rx_last = st->next_last;
@@ -77,7 +83,7 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		open.flags = FR_TURN_OPEN | FR_TURN_UNREAD;
 	} else if (phase == FR_REQUEST && !st->read_first)
 		open.flags |= FR_TURN_UNREAD;
-	else if (ended && !st->sending) {
+	else if (ended && !sending) {
 		/* Answered; the next request or the pause will end it. Till then it is told as it stands, or a capture made
 		 * meanwhile would lack it. */
 		if (ended < start || ended - start < fr_open_floor_ns)
@@ -85,7 +91,7 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		at = ended;
 		open.flags &= ~FR_TURN_OPEN;
 	}
-	if (st->sending)
+	if (sending)
 		open.flags |= FR_TURN_SENDING;
 	fr_announce(sk, st);
 	fr_head(&open.h, at, st->container, st->id, FR_OPEN);

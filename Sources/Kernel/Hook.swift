@@ -29,15 +29,19 @@ public struct Hook: Sendable {
     public var essential: Bool
     /// A kernel function; kernels without it have no need of this hook.
     var onlyWith: String?
+    /// Another hook that makes this one needless where it stands on its tracepoint.
+    var needlessWith: String?
     var rungs: [Rung]
 
     private init(
-        _ name: String, essential: Bool = false, onlyWith: String? = nil, without loss: String, _ rungs: Rung...
+        _ name: String, essential: Bool = false, onlyWith: String? = nil, needlessWith: String? = nil,
+        without loss: String, _ rungs: Rung...
     ) {
         self.name = name
         self.loss = loss
         self.essential = essential
         self.onlyWith = onlyWith
+        self.needlessWith = needlessWith
         self.rungs = rungs
     }
 
@@ -74,10 +78,6 @@ public struct Hook: Sendable {
             tracepoint("data_tp", "tcp_probe"), fentry("data_fentry", "tcp_rcv_established"),
             kprobe("data_kprobe", "tcp_rcv_established")),
         Hook(
-            "woken", without: "when the reader was woken: TCP stack and receive queue are one stage",
-            tracepoint("woken_tp", "sk_data_ready"), fentry("woken_fentry", "sock_def_readable"),
-            kprobe("woken_kprobe", "sock_def_readable")),
-        Hook(
             "read", essential: true, without: "when the application reads: no turns",
             tracepoint("read_tp", "tcp_rcv_space_adjust"), fentry("read_fentry", "tcp_rcv_space_adjust"),
             kprobe("read_kprobe", "tcp_rcv_space_adjust")),
@@ -89,8 +89,8 @@ public struct Hook: Sendable {
             "sendpage", onlyWith: "tcp_sendpage", without: "what is sent by sendfile or splice",
             fentry("sendpage_fentry", "tcp_sendpage"), kprobe("sendpage_kprobe", "tcp_sendpage")),
         Hook(
-            "sent", without: "when a send returns: the end of a response is its last send's start",
-            tracepoint("sent_tp", "sock_send_length"), fexit("sent_fexit", "tcp_sendmsg"),
+            "sent", needlessWith: "send", without: "when a send returns: the end of a response is its last send's start",
+            fexit("sent_fexit", "tcp_sendmsg"),
             kretprobe("sending_kprobe", "sent_kretprobe", "tcp_sendmsg")),
         Hook(
             "sentpage", onlyWith: "tcp_sendpage", without: "when a sendfile returns",

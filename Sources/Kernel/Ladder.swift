@@ -3,8 +3,8 @@ import Glibc
 
 /// Chooses a rung for every hook: what BTF offers, then what the kernel accepts in a trial load and attach.
 struct Ladder {
-    /// Hooks this kernel has a need of.
-    let hooks: [Hook]
+    /// Hooks this kernel may have a need of.
+    private let known: [Hook]
     /// Hook name → rungs left to try, best first.
     private var left: [String: [Hook.Rung]] = [:]
     /// Hook name → why its last rung was refused.
@@ -30,11 +30,16 @@ struct Ladder {
                 refused[hook.name] = "not in this kernel: " + rungs.map(\.title).joined(separator: ", ")
             }
         }
-        hooks = needed
+        known = needed
     }
 
     /// Kprobes may not touch socket storage, and all hooks share one state.
     var byAddress: Bool { forcedByAddress || left.values.contains { $0.first?.type == .kprobe } }
+
+    /// Hooks there is need of, by the rungs the others stand on.
+    var hooks: [Hook] {
+        known.filter { hook in hook.needlessWith.flatMap { rung($0)?.type } != .tracepoint }
+    }
 
     /// The rung a hook stands on; `nil` when none is left.
     func rung(_ hook: String) -> Hook.Rung? {
@@ -53,7 +58,7 @@ struct Ladder {
 
     /// After a failed load of them all: tries each alone, and steps down where one is refused.
     mutating func tryEach() {
-        for hook in hooks {
+        for hook in known {
             while let rung = rung(hook.name) {
                 do throws(KernelError) {
                     let trial = try ProbeObject(
