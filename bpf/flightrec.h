@@ -246,6 +246,21 @@ struct fr_counters {
 	__fr_u64 emitted[FR_KINDS];
 	__fr_u64 lost[FR_KINDS];
 	__fr_u64 untracked;	/* times a socket got no state for want of memory: its event could not be told */
+	__fr_u64 runs;		/* of the hooks that run for every segment, read, send, context switch and wakeup */
+};
+
+#define FR_BRIEF_BUCKETS 10
+
+/* Turns that were counted instead of recorded, of one service. */
+struct fr_service {
+	__fr_u64 container;
+	__fr_u16 port;		/* served: the local one; called: the remote one */
+	__fr_u8 role;
+	__fr_u8 pad[5];
+};
+struct fr_brief {
+	__fr_u64 total;		/* ns they took together */
+	__fr_u64 count[FR_BRIEF_BUCKETS]; /* by octave: [i] took 2^i µs up to twice that, [0] less too, the last one more too */
 };
 
 #define FR_ASSERT(name, size) _Static_assert(sizeof(struct name) == size, #name)
@@ -261,6 +276,8 @@ FR_ASSERT(fr_slice, 64);
 FR_ASSERT(fr_queued, 104);
 FR_ASSERT(fr_stack, 136);
 FR_ASSERT(fr_softirq_total, 56);
-FR_ASSERT(fr_counters, 264);
+FR_ASSERT(fr_counters, 272);
+FR_ASSERT(fr_service, 16);
+FR_ASSERT(fr_brief, 88);
 
 #endif

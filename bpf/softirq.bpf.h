@@ -93,7 +93,7 @@ int BPF_PROG(softirq_entry_tp, unsigned int vector)
 		return 0;
 	t->entered = bpf_ktime_get_ns();
 	/* One that runs out of budget raises itself again while it runs: the next round is due from then on. */
-	t->due = t->raised;
+	t->due = t->raised > fr_softirqs_since ? t->raised : 0;
 	t->raised = 0;
 	return 0;
 }
@@ -102,7 +102,7 @@ SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_exit_tp, unsigned int vector)
 {
 	struct fr_softirq_total *t = fr_vector(vector);
-	if (!t || !t->entered)
+	if (!t || t->entered <= fr_softirqs_since)
 		return 0;
 	u64 now = bpf_ktime_get_ns();
 	u64 run = now - t->entered;

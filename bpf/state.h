@@ -153,6 +153,14 @@ struct {
 	__type(value, struct fr_softirq_total);
 } softirqs SEC(".maps");
 
+/* Turns that were counted instead of recorded. One not used for long goes first: its counts begin anew. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct fr_service);
+	__type(value, struct fr_brief);
+} briefs SEC(".maps");
+
 struct fr_listener {
 	u32 netns;
 	u32 port;
@@ -180,6 +188,8 @@ u32 fr_next_id = 0;
 u32 fr_generation = 1;	/* bumped by userspace when container_rule changes */
 u64 fr_open_floor_ns = 100000000;	/* walker reports open turns older than this */
 u64 fr_jiffy_ns = 4000000;	/* measured by userspace */
+u64 fr_brief_ns = 0;	/* uneventful turns shorter than this are counted instead of recorded */
+u64 fr_softirqs_since = 0; /* when the softirq hooks were attached: stamps of before are stale */
 u32 fr_walk_reset = 0;	/* the walker forgets open turns instead: hooks were off for a while */
 u64 fr_walk_jiffies = 0;
 u64 fr_walk_ktime = 0;
@@ -233,6 +243,14 @@ static __always_inline struct fr_counters *fr_count(void)
 {
 	u32 zero = 0;
 	return bpf_map_lookup_elem(&counters, &zero);
+}
+
+/* A hook of a hot path runs: what userspace reckons the probes' cost by. */
+static __always_inline void fr_runs(void)
+{
+	struct fr_counters *c = fr_count();
+	if (c)
+		c->runs++;
 }
 
 /* Reserves a record; every attempt is counted, and so is every refusal. */

@@ -139,6 +139,7 @@ static __always_inline void fr_slice_ends(struct fr_thread *t)
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(switch_tp, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
+	fr_runs();
 	u64 now = 0;
 	struct fr_thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
 	if (t) {
@@ -167,6 +168,7 @@ int BPF_PROG(switch_tp, bool preempt, struct task_struct *prev, struct task_stru
 SEC("?tp_btf/sched_wakeup")
 int BPF_PROG(wakeup_tp, struct task_struct *task)
 {
+	fr_runs();
 	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
 	if (t && t->now.start && !t->now.woken && t->now.why != FR_OFF_PREEMPTED) {
 		t->now.woken = bpf_ktime_get_ns();

@@ -33,6 +33,7 @@ static __always_inline struct fr_segment fr_segment(struct sock *sk, struct tcp_
 
 static __always_inline int fr_on_data(struct sock *sk, struct sk_buff *skb)
 {
+	fr_runs();
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
@@ -71,6 +72,7 @@ int BPF_KPROBE(data_kprobe, struct sock *sk, struct sk_buff *skb)
 
 static __always_inline int fr_on_read(struct sock *sk)
 {
+	fr_runs();
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
@@ -107,6 +109,7 @@ int BPF_KPROBE(read_kprobe, struct sock *sk)
 
 static __always_inline int fr_on_send(struct sock *sk, u64 bytes)
 {
+	fr_runs();
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;

@@ -132,6 +132,34 @@ static __always_inline void fr_fill(struct fr_turn *e, struct tcp_sock *tp, stru
 	e->srtt_us = FR_READ(tp, srtt_us) >> 3;
 }
 
+/* Counts an uneventful turn, when userspace wants such ones counted only. */
+static __always_inline bool fr_counted(struct tcp_sock *tp, struct fr_sock *st, u64 end, u8 flags)
+{
+	u64 took = end - st->start;
+	if (took >= fr_brief_ns || flags || st->retransmits || st->bursts >= 3 || st->unaccepted || st->nagle || st->role == FR_ROLE_UNKNOWN ||
+	    fr_unseen(st, FR_READ(tp, total_retrans), 0))
+		return false;
+	struct sock *sk = (struct sock *)tp;
+	struct fr_service key = { .container = st->container, .role = st->role };
+	key.port = st->role == FR_SERVED ? BPF_CORE_READ(sk, __sk_common.skc_num) : bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	struct fr_brief *brief = bpf_map_lookup_elem(&briefs, &key);
+	if (!brief) {
+		struct fr_brief none = {};
+		bpf_map_update_elem(&briefs, &key, &none, BPF_NOEXIST);
+		brief = bpf_map_lookup_elem(&briefs, &key);
+		if (!brief)
+			return false;
+	}
+	u64 us = took / 1000;
+	u32 octave = 0;
+	for (u32 i = 1; i < FR_BRIEF_BUCKETS; i++)
+		octave += us >> i != 0;
+	__sync_fetch_and_add(&brief->total, took);
+	if (octave < FR_BRIEF_BUCKETS)
+		__sync_fetch_and_add(&brief->count[octave], 1);
+	return true;
+}
+
 /* Reports the current turn, unless the walker did, and leaves the socket idle. */
 static __always_inline void fr_complete(struct tcp_sock *tp, struct fr_sock *st, u64 end, u8 flags)
 {
@@ -142,6 +170,8 @@ static __always_inline void fr_complete(struct tcp_sock *tp, struct fr_sock *st,
 	if (!fr_reportable(st))
 		return;
 	if (__sync_val_compare_and_swap(&st->claimed, sequence - 1, sequence) != sequence - 1)
+		return;
+	if (fr_brief_ns && fr_counted(tp, st, end, flags))
 		return;
 	struct fr_turn *e = fr_reserve(sizeof(*e), FR_TURN);
 	if (!e)

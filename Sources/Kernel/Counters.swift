@@ -56,6 +56,11 @@ extension Probes {
         return sum
     }
 
+    /// Of those that count their own.
+    func hotRuns() throws(KernelError) -> UInt64 {
+        try perCPU("counters", key: 0, as: fr_counters.self).reduce(0) { $0 &+ $1.runs }
+    }
+
     /// Sum over the programs of all hooks but the softirqs'.
     private func skipped() throws(KernelError) -> UInt64 {
         var sum: UInt64 = 0

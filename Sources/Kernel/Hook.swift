@@ -89,7 +89,8 @@ public struct Hook: Sendable {
             "sendpage", onlyWith: "tcp_sendpage", without: "what is sent by sendfile or splice",
             fentry("sendpage_fentry", "tcp_sendpage"), kprobe("sendpage_kprobe", "tcp_sendpage")),
         Hook(
-            "sent", needlessWith: "send", without: "when a send returns: the end of a response is its last send's start",
+            "sent", needlessWith: "send",
+            without: "when a send returns: the end of a response is its last send's start",
             fexit("sent_fexit", "tcp_sendmsg"),
             kretprobe("sending_kprobe", "sent_kretprobe", "tcp_sendmsg")),
         Hook(

@@ -56,6 +56,11 @@ struct ProbeObject: ~Copyable {
         links[hook] = made
     }
 
+    /// Lets go of one hook.
+    mutating func detach(_ hook: String) {
+        for link in links.removeValue(forKey: hook) ?? [] { bpf_link__destroy(link) }
+    }
+
     /// Lets go of every hook.
     mutating func detach() {
         for link in links.values.joined() { bpf_link__destroy(link) }

@@ -28,6 +28,8 @@ public final class Probes {
     private let sink = RingSink()
     /// Iterators that have run.
     private var worked: Set<String> = []
+    /// Hooks that are let go of for now.
+    private var shed: Set<String> = []
     var firstJiffies: (jiffies: UInt64, ktime: UInt64)?
     /// Names of this kernel's `enum skb_drop_reason`.
     public let dropReasons: [UInt32: String]
@@ -64,7 +66,7 @@ public final class Probes {
                 try ladder.checkUseful()
                 object = try load(ladder, filter)
             }
-            if attach(&object, &ladder) { return object }
+            if attach(&object, &ladder, without: []) { return object }
         }
     }
 
@@ -88,9 +90,11 @@ public final class Probes {
 
     /// False when a rung was refused: then the ladder has stepped down, and the object must be chosen anew, since where
     /// the state lives may have changed.
-    private static func attach(_ object: inout ProbeObject, _ ladder: inout Ladder) -> Bool {
+    private static func attach(
+        _ object: inout ProbeObject, _ ladder: inout Ladder, without shed: Set<String>
+    ) -> Bool {
         var all = true
-        for hook in ladder.hooks {
+        for hook in ladder.hooks where !shed.contains(hook.name) {
             guard let rung = ladder.rung(hook.name), rung.type != .iterator else { continue }
             do throws(KernelError) {
                 try object.attach(rung, of: hook.name)
@@ -110,9 +114,30 @@ public final class Probes {
         globals.set("fr_walk_reset", UInt32(1))
         defer { globals.set("fr_walk_reset", UInt32(0)) }
         try run(iterator: "walk-open") { _ in }
-        guard Self.attach(&object, &ladder) else {
+        globals.set("fr_softirqs_since", monotonic())
+        guard Self.attach(&object, &ladder, without: shed) else {
             throw .failed(operation: "attaching the probes again", errno: EBUSY, log: "")
         }
+    }
+
+    /// Lets go of these hooks and takes the others that it was let go of before.
+    func attach(without hooks: Set<String>) throws(KernelError) {
+        guard hooks != shed else { return }
+        for hook in hooks { object.detach(hook) }
+        if !shed.subtracting(hooks).isEmpty { globals.set("fr_softirqs_since", monotonic()) }
+        shed = hooks
+        guard Self.attach(&object, &ladder, without: shed) else {
+            throw .failed(operation: "attaching a probe again", errno: EBUSY, log: "")
+        }
+    }
+
+    func isAttached(_ hook: String) -> Bool { object.isAttached(hook) }
+
+    /// ns, the clock of bpf_ktime_get_ns.
+    private func monotonic() -> UInt64 {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
     }
 
     public var status: [HookStatus] { ladder.status }

@@ -28,6 +28,7 @@ enum Circumstances {
                     choice.pattern + (choice.rule.map { "=\($0.description)" } ?? "")
                 }.joined(separator: " ")
         }
+        if let overhead = options.maximumOverhead { facts["config.max-overhead"] = "\(overhead * 100)%" }
         if !options.filter.ports.isEmpty {
             facts["config.port"] = options.filter.ports.map(String.init).joined(separator: " ")
         }

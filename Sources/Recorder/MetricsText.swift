@@ -143,6 +143,12 @@ struct MetricsText {
         family("flightrec_build_info", "gauge", "The version that runs.")
         sample("flightrec_build_info", "version=\"\(Self.escaped(status.version))\"", 1)
         single("process_cpu_seconds_total", "counter", "CPU time of the recorder.", Self.seconds(status.cpuNs))
+        single(
+            "flightrec_overhead_ratio", "gauge", "Of the time of all CPUs: the recorder and its probes, those reckoned.",
+            status.overheadShare)
+        single(
+            "flightrec_shed_steps", "gauge", "Steps of detail that --max-overhead has left out now.",
+            status.budget?.step ?? 0)
         single("process_resident_memory_bytes", "gauge", "Resident memory of the recorder.", status.rssBytes)
     }
 }

@@ -60,6 +60,15 @@ public final class Recorder {
     var fired = FiredCounts()
     private(set) var metrics: MetricsServer?
     var reach = WindowReach()
+    var budget: OverheadBudget?
+    var meter = OverheadMeter()
+    /// Of the time of all CPUs, over the last half second.
+    var overhead = 0.0
+    var detail = Detail.full
+    /// What was told since when; at least one.
+    var details: [(at: Instant, detail: Detail)] = [(0, .full)]
+    /// By octave, as read last.
+    var briefs: [ServiceKey: [UInt64]] = [:]
 
     /// Prepares the directory before anything is attached, then loads and attaches. Errors say what to do next.
     /// `reload`: the options as they are now, asked for on SIGHUP.
@@ -83,6 +92,7 @@ public final class Recorder {
         tracker = IncidentTracker(before: options.before, after: options.after)
         window = Window(bytes: options.memory, duration: options.window)
         usualFree = try directory.usualFreeBytes()
+        budget = options.maximumOverhead.map { OverheadBudget(limit: $0) }
         publisher = Publisher(
             directory: directory, resolver: resolver, retention: options.retention.leaving(usualFree),
             execute: options.execute,
@@ -216,7 +226,11 @@ public final class Recorder {
         ticks += 1
         service.alive(at: now)
         let whole = ticks % Self.slowTicks == 0
-        if slow || whole { softirqs.note(try probes.softirqs(), at: now, whole: whole) }
+        if slow || whole {
+            let totals = try probes.softirqs()
+            softirqs.note(totals, at: now, whole: whole)
+            if whole { try keepBudget(totals, at: now) }
+        }
         if whole { try onSlowTick(now) }
         publish(force: false)
     }
@@ -243,6 +257,7 @@ public final class Recorder {
         losses.expire(before: limit)
         clocks.expire(before: limit)
         costs.expire(before: limit)
+        if let kept = details.lastIndex(where: { $0.at <= limit }) { details.removeFirst(kept) }
         softirqs.expire(before: limit)
         context.expire(before: limit)
     }
@@ -254,5 +269,6 @@ public final class Recorder {
             for held in selection.note(decision) { fire(held.fact, began: held.began) }
         }
         probes.setOpenFloor(trigger.openFloor)
+        try probes.set(detail: detail, floor: trigger.floor)
     }
 }

@@ -96,6 +96,12 @@ extension Recorder {
             habitual: trigger.habitual, threshold: options.rule.description, turnsJudged: trigger.wouldFire.judged,
             wouldFire: wouldFire(armed), sockets: registry.count, rssBytes: OwnCost.residentBytes(),
             cpuNs: OwnCost.cpu(), cpuShare: lately.cpuShare,
+            overheadShare: overhead,
+            budget: budget.map {
+                RecorderStatus.Budget(
+                    limit: $0.limit, detail: detail.loss ?? "full", step: detail.rawValue, shed: $0.shed,
+                    exhausted: $0.isExhausted)
+            },
             missingHooks: probes.status.filter { $0.rung == nil }.map(\.hook))
     }
 

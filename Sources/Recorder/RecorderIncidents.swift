@@ -57,6 +57,7 @@ extension Recorder {
         evidence.clocks = clocks.over(from, incident.to)
         evidence.costs = costs.over(from, incident.to)
         evidence.facts = circumstances
+        if let lost = detailLost(from: from, to: incident.to) { evidence.facts["detail"] = lost }
         evidence.facts["fired"] = String(incident.fired)
         evidence.facts["triggers.habitual"] = String(trigger.habitual)
         evidence.facts["threads"] = probes.followsThreads ? "followed" : "not followed"

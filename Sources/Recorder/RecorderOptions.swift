@@ -40,6 +40,8 @@ public struct RecorderOptions: Sendable {
     public var dockerRoots: [String] = []
     /// Where Prometheus may ask; `nil`: nowhere.
     public var metrics: MetricsAddress?
+    /// Above this much of the time of all CPUs, 0…1, the probes tell less (`OverheadBudget`); `nil`: never.
+    public var maximumOverhead: Double?
     /// The log tells warnings and errors alone; the caller sets the logger's level.
     public var quiet = false
     public var version = ""

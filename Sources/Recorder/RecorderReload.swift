@@ -39,6 +39,8 @@ extension Recorder {
         }
         // The minimum is of the window that is asked for now.
         if options.window != new.window || options.memory != new.memory { reach = WindowReach() }
+        if options.maximumOverhead != new.maximumOverhead { setBudget(new.maximumOverhead) }
+        options.maximumOverhead = new.maximumOverhead
         options.rule = new.rule
         options.before = new.before
         options.after = new.after
@@ -63,6 +65,7 @@ extension RecorderOptions {
         if window != new.window { names.append("window") }
         if memory != new.memory { names.append("memory") }
         if retention != new.retention { names.append("keep") }
+        if maximumOverhead != new.maximumOverhead { names.append("max-overhead") }
         if execute != new.execute { names.append("exec") }
         return names
     }

@@ -44,6 +44,19 @@ public struct RecorderStatus: Codable, Sendable {
         public var unsavedWorstNs: UInt64
     }
 
+    public struct Budget: Codable, Sendable {
+        /// Of all CPUs, 0…1.
+        public var limit: Double
+        /// `full`, or what is left out to keep to it.
+        public var detail: String
+        /// 0: nothing is left out; each step leaves out more.
+        public var step: Int
+        /// Times something more was left out, since the start.
+        public var shed: Int
+        /// There is nothing more to leave out, and it costs too much all the same.
+        public var exhausted: Bool
+    }
+
     public var version: String
     public var pid: Int32
     public var armedNs: UInt64
@@ -87,6 +100,10 @@ public struct RecorderStatus: Codable, Sendable {
     public var cpuNs: UInt64
     /// Of one CPU over the last ten seconds: 0.01 is 1 %.
     public var cpuShare: Double
+    /// Of all CPUs over the last half second, 0…1: this process and its probes, those reckoned by how often they ran.
+    public var overheadShare: Double
+    /// `--max-overhead`, and what became of it; `nil`: there is no limit.
+    public var budget: Budget?
     /// Hooks that could not attach.
     public var missingHooks: [String]
 }

@@ -27,6 +27,12 @@ struct Tally {
             .note(turn.latency, raw, at: turn.end)
     }
 
+    /// Turns that were counted in the kernel: how many took about so long, ns.
+    mutating func counted(_ service: ServiceKey, latency: UInt64, count: UInt64, at now: Instant) {
+        guard service.role != .unknown else { return }
+        entry(Key(container: service.container, role: service.role), at: now).counted(latency, count, at: now)
+    }
+
     mutating func retransmitted(_ container: ContainerKey, _ role: Role, at now: Instant) {
         guard role != .unknown else { return }
         entry(Key(container: container, role: role), at: now).retransmitted(at: now)
@@ -92,10 +98,10 @@ struct TallyTotal: Sendable {
     var retransmits: UInt64 = 0
 
     @inline(__always)
-    mutating func note(_ latency: UInt64) {
+    mutating func note(_ latency: UInt64, times: UInt64 = 1) {
         var index = 0
         while index < Self.bounds.count, latency > Self.bounds[index] { index += 1 }
-        buckets[index] &+= 1
-        sum &+= latency
+        buckets[index] &+= times
+        sum &+= latency &* times
     }
 }

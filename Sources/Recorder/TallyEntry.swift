@@ -19,6 +19,7 @@ final class TallyEntry {
             latencies.clear()
             retransmits = 0
             slowestLatency = 0
+            slowest = fr_turn()
         }
     }
 
@@ -44,6 +45,18 @@ final class TallyEntry {
         if latency >= current.slowestLatency {
             current.slowestLatency = latency
             current.slowest = raw
+        }
+    }
+
+    /// None of them is shown as the slowest: of those only times are known.
+    func counted(_ latency: UInt64, _ count: UInt64, at now: Instant) {
+        lastUse = max(lastUse, now)
+        if now > current.started &+ Self.generation { roll(now) }
+        current.latencies.record(latency, times: UInt32(clamping: count))
+        total.note(latency, times: count)
+        if latency > current.slowestLatency {
+            current.slowestLatency = latency
+            current.slowest = fr_turn()
         }
     }
 
@@ -73,7 +86,8 @@ final class TallyEntry {
         return TallyRow(
             key: key, over: max(now > from ? now - from : 0, 1_000_000_000), turns: both.total,
             p50: min(both.quantile(0.5), longest), p99: min(both.quantile(0.99), longest), max: longest,
-            retransmits: previous.retransmits + current.retransmits, slowest: both.total > 0 ? slowest.slowest : nil,
+            retransmits: previous.retransmits + current.retransmits,
+            slowest: slowest.slowest.h.ts > 0 ? slowest.slowest : nil,
             total: total)
     }
 }

@@ -195,6 +195,8 @@ private func coverageObject(_ evidence: Evidence) -> JSONValue {
     return [
         "asked_from": time(evidence.askedFrom), "asked_to": time(evidence.askedTo), "from": time(evidence.from),
         "to": time(evidence.to),
+        // What `--max-overhead` had left out for some of it.
+        "left_out": evidence.facts["detail"].map { .name($0) } ?? .null,
         "clock_set": .array(evidence.clocks.dropFirst().map { .time($0.wall) }),
         "gaps": .array(
             evidence.gaps.map {

@@ -154,6 +154,9 @@ func coverageSection(_ incident: Incident, _ row: ListRow, _ style: Style) -> Se
         "\(Format.count(incident.summary.events)) in \(Format.size(row.bytes)), "
             + (incident.summary.lost == 0 ? "none lost" : "\(Format.count(incident.summary.lost)) lost"),
         style, incident.summary.lost == 0 ? .plain : .yellow)
+    if let less = evidence.facts["detail"] {
+        lines += field("  detail", "by --max-overhead, for a while: \(style.name(less))", style, .yellow)
+    }
     lines += costLines(evidence, style) + clockLines(evidence, style)
     for gap in evidence.gaps.prefix(maximumRows) {
         let lost = gap.lost > 0 ? ", \(Format.count(gap.lost)) events lost" : ""

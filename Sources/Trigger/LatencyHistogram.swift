@@ -22,9 +22,9 @@ public struct LatencyHistogram: Sendable, Equatable {
     }
 
     @inline(__always)
-    public mutating func record(_ value: UInt64) {
-        counts[Self.bucket(value)] &+= 1
-        total &+= 1
+    public mutating func record(_ value: UInt64, times: UInt32 = 1) {
+        counts[Self.bucket(value)] &+= times
+        total &+= UInt64(times)
     }
 
     public mutating func add(_ other: LatencyHistogram) {

@@ -45,6 +45,17 @@ final class ServiceHistory {
         if !slow { onlySlowSoFar = false }
     }
 
+    /// So many turns that took about so long were counted in the kernel; none was slow.
+    func counted(_ latency: UInt64, _ count: UInt64, at now: Instant) {
+        lastUse = max(lastUse, now)
+        roll(now)
+        current.record(latency, times: UInt32(clamping: count))
+        recentSlow = count < 64 ? recentSlow << count : 0
+        recentCount = min(recentCount + Int(clamping: count), 64)
+        completed += count
+        onlySlowSoFar = false
+    }
+
     private func roll(_ now: Instant) {
         guard now > started &+ Self.generation else { return }
         swap(&current, &previous)

@@ -72,6 +72,13 @@ public final class TriggerEngine {
         return fact(.latency, turn, limit)
     }
 
+    /// Turns that were counted in the kernel, for they are far too short to fire: how many took about so long, ns.
+    public func counted(_ service: ServiceKey, latency: UInt64, count: UInt64, at now: Instant) {
+        guard service.role != .unknown else { return }
+        services.history(service, at: now).counted(latency, count, at: now)
+        wouldFire.count(count)
+    }
+
     /// Judges a turn still open at `turn.end`. Fires once for each (socket, sequence).
     public func open(_ turn: TurnObservation) -> TriggerFact? {
         guard turn.service.role != .unknown, !turn.flags.contains(.aborted) else { return nil }

@@ -39,7 +39,7 @@ public struct WouldFire: Sendable, Equatable {
     }
 
     @inline(__always)
-    mutating func count() { judged &+= 1 }
+    mutating func count(_ turns: UInt64 = 1) { judged &+= turns }
 
     /// A turn of `least` ns or more. `usual`: thresholds up to this would be a habit of its service, ns.
     mutating func note(_ latency: UInt64, _ role: Role, usual: UInt64, at end: Instant) {

@@ -34,6 +34,18 @@ struct Duration: ExpressibleByArgument, Equatable {
     }
 }
 
+/// A part of a whole as written on the command line: `1%`, `0.5`, both in percent.
+struct Percent: ExpressibleByArgument, Equatable {
+    /// 0…1, more than 0.
+    var share: Double
+
+    init?(argument: String) {
+        let digits = argument.hasSuffix("%") ? argument.dropLast() : Substring(argument)
+        guard let value = Double(digits), value.isFinite, value > 0, value <= 100 else { return nil }
+        share = value / 100
+    }
+}
+
 /// A number of bytes as written on the command line: `64M`, `2G`, powers of 1024; `0`.
 struct Size: ExpressibleByArgument, Equatable {
     var bytes: Int

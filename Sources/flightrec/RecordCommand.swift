@@ -52,6 +52,10 @@ struct RecordCommand: ParsableCommand {
     var dockerRoot: [String] = []
     @Option(help: ArgumentHelp("Let Prometheus ask here, at /metrics.", valueName: "ip:port|/socket"))
     var metrics: MetricsAddress?
+    @Option(
+        help: ArgumentHelp(
+            "Above this much of all CPUs leave out detail, step by step; slow turns stay whole.", valueName: "percent"))
+    var maxOverhead: Percent?
     @Flag(inversion: .prefixedNo, help: "Log only warnings and errors.") var quiet = false
     @Option(help: "File with any of these. [$FLIGHTREC_CONFIG, or /etc/flightrec.conf where it exists]")
     var config: String?
@@ -101,6 +105,7 @@ struct RecordCommand: ParsableCommand {
         options.dockerSockets = dockerSocket
         options.dockerRoots = dockerRoot
         options.metrics = metrics
+        options.maximumOverhead = maxOverhead?.share
         options.quiet = quiet
         options.version = FlightRec.version
         return options

@@ -32,6 +32,7 @@ enum RecordSettings {
         setting(
             "metrics", "an address and a port (127.0.0.1:9464, [::1]:9464) or a socket's absolute path",
             as: MetricsAddress.self),
+        setting("max-overhead", "a percentage (1%, 0.5)", as: Percent.self),
         SettingDefinition("quiet", .flag, allowed: "") { _ in false },
     ]
 

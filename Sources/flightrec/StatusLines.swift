@@ -22,6 +22,12 @@ struct StatusLines {
                 "\(Format.factor(status.cpuShare * 100, places: 2)) % of a CPU, \(Format.size(UInt64(status.rssBytes))) resident, "
                     + "\(Format.duration(status.cpuNs)) of CPU since the start, \(Format.count(status.sockets)) sockets known"
             ))
+        all.append(
+            (
+                "overhead",
+                "\(Format.factor(status.overheadShare * 100, places: 2)) % of all CPUs with the probes, those reckoned"
+            ))
+        if let budget = status.budget { self.budget(budget) }
         if !status.missingHooks.isEmpty { all.append(("missing", status.missingHooks.joined(separator: ", "))) }
     }
 
@@ -44,6 +50,14 @@ struct StatusLines {
                     + "\(minimum ?? ", not full yet"); \(Format.size(UInt64(status.windowBytes))) of "
                     + Format.size(UInt64(status.windowBudget))
             ))
+    }
+
+    private mutating func budget(_ budget: RecorderStatus.Budget) {
+        var text = "of \(Format.factor(budget.limit * 100, places: 2)) % allowed; "
+        text += budget.step == 0 ? "nothing is left out" : "LESS DETAIL: \(budget.detail)"
+        if budget.exhausted { text += "; it takes more, and nothing more can be left out" }
+        if budget.shed > 0 { text += " (detail shed \(budget.shed) \(budget.shed == 1 ? "time" : "times"))" }
+        all.append(("", text))
     }
 
     /// Only where there is something to say.

@@ -1,0 +1,73 @@
+import Kernel
+
+/// Keeps the recorder's cost under a limit: above it detail is shed step by step (`Detail`), and taken up again when there is
+/// room. With hysteresis: it sheds after two seconds over the limit, and restores after twenty in which the detail before would
+/// have taken less than four fifths of the limit.
+struct OverheadBudget {
+    /// What a run of a program on a hot path costs, its dispatch included, ns: Tests/bench/overhead, cost by runs a turn, on a
+    /// 2 GHz EPYC with retpolines. Kernels built without them take about half.
+    static let perRun = 120.0
+
+    /// Readings half a second apart.
+    private static let overFor = 4
+    private static let underFor = 40
+    private static let margin = 0.8
+    /// What each detail costs of the full one's, of ordinary requests (Tests/bench/overhead).
+    private static func weight(_ detail: Detail) -> Double {
+        switch detail {
+        case .full: 1
+        case .brief: 0.85
+        case .withoutLateness: 0.72
+        case .withoutSoftirqs: 0.45
+        }
+    }
+
+    /// Of the time of all CPUs, 0…1.
+    let limit: Double
+    private(set) var detail = Detail.full
+    /// Of the last reading, of the time of all CPUs.
+    private(set) var share = 0.0
+    /// Times detail was shed, since the start.
+    private(set) var shed = 0
+    private var over = 0
+    private var under = 0
+
+    init(limit: Double) { self.limit = limit }
+
+    /// It costs too much, and there is nothing left to leave out.
+    var isExhausted: Bool { share > limit && detail == Detail.allCases.last }
+
+    /// `share`: of the time of all CPUs, over about half a second. The detail to go on with, where it changes.
+    mutating func note(_ share: Double) -> Detail? {
+        self.share = share
+        over = share > limit ? over + 1 : 0
+        let before = Detail(rawValue: detail.rawValue - 1)
+        let then = before.map { share * Self.weight($0) / Self.weight(detail) } ?? .infinity
+        under = then < limit * Self.margin ? under + 1 : 0
+        if over >= Self.overFor, let next = Detail(rawValue: detail.rawValue + 1) {
+            detail = next
+            shed += 1
+        } else if under >= Self.underFor, let before {
+            detail = before
+        } else {
+            return nil
+        }
+        over = 0
+        under = 0
+        return detail
+    }
+}
+
+/// Differences of what the probes and this process took.
+struct OverheadMeter {
+    private var last: (at: UInt64, runs: UInt64, cpu: UInt64)?
+
+    /// Share of the time of all CPUs since the call before; `nil` at the first.
+    mutating func note(at now: UInt64, runs: UInt64, cpu: UInt64, cpus: Int) -> Double? {
+        defer { last = (now, runs, cpu) }
+        guard let last, now > last.at, cpus > 0 else { return nil }
+        // Hooks that are detached count no more: then the sum may fall.
+        let ran = runs > last.runs ? Double(runs - last.runs) : 0
+        return (ran * OverheadBudget.perRun + Double(cpu - last.cpu)) / (Double(now - last.at) * Double(cpus))
+    }
+}

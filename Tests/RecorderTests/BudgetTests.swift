@@ -1,0 +1,61 @@
+import Kernel
+import Testing
+
+@testable import Recorder
+
+@Suite struct BudgetTests {
+    /// Notes a share so many times; the details it changed to.
+    private func note(_ budget: inout OverheadBudget, _ share: Double, times: Int) -> [Detail] {
+        (0..<times).compactMap { _ in budget.note(share) }
+    }
+
+    @Test func shedsStepByStep() {
+        var budget = OverheadBudget(limit: 0.01)
+        #expect(note(&budget, 0.02, times: 3).isEmpty)
+        #expect(note(&budget, 0.02, times: 1) == [.brief])
+        #expect(note(&budget, 0.015, times: 8) == [.withoutLateness, .withoutSoftirqs])
+        #expect(budget.isExhausted)
+        #expect(note(&budget, 0.015, times: 100).isEmpty, "there is no step below the last")
+        #expect(budget.shed == 3)
+    }
+
+    @Test func aMomentIsNotEnough() {
+        var budget = OverheadBudget(limit: 0.01)
+        for _ in 0..<50 {
+            #expect(note(&budget, 0.05, times: 3).isEmpty)
+            #expect(note(&budget, 0.009, times: 1).isEmpty)
+        }
+    }
+
+    @Test func restoresOnlyWhatThereIsRoomFor() {
+        var budget = OverheadBudget(limit: 0.01)
+        _ = note(&budget, 0.02, times: 12)
+        #expect(budget.detail == .withoutSoftirqs)
+        // The detail before would take 0.72 / 0.45 of it: over four fifths of the limit.
+        #expect(note(&budget, 0.006, times: 200).isEmpty)
+        #expect(note(&budget, 0.004, times: 39).isEmpty)
+        #expect(note(&budget, 0.004, times: 1) == [.withoutLateness])
+        #expect(note(&budget, 0.004, times: 40) == [.brief])
+        #expect(note(&budget, 0.004, times: 40) == [.full])
+        #expect(note(&budget, 0.004, times: 200).isEmpty)
+        #expect(!budget.isExhausted)
+    }
+
+    @Test func sharesAreOfAllCPUs() {
+        var meter = OverheadMeter()
+        #expect(meter.note(at: 0, runs: 100, cpu: 5, cpus: 4) == nil)
+        // 1,000 runs of 120 ns and 30 µs of its own in a millisecond of four CPUs.
+        #expect(meter.note(at: 1_000_000, runs: 1100, cpu: 30_005, cpus: 4) == 0.0375)
+        // Hooks were detached: what they counted is no longer in the sum.
+        #expect(meter.note(at: 2_000_000, runs: 50, cpu: 30_005, cpus: 4) == 0)
+    }
+
+    @Test func countedTurnsAreInTheFiguresOfTop() throws {
+        var tally = Tally()
+        tally.counted(.init(container: 7, role: .served, port: 80), latency: BriefTurns.typical(6), count: 1000, at: 10)
+        let row = try #require(tally.rows(at: 20, since: 0) { _ in true }.first)
+        #expect(row.turns == 1000)
+        #expect(row.p50 >= 64_000 && row.p50 <= 128_000)
+        #expect(row.slowest == nil && row.total.buckets.reduce(0, +) == 1000)
+    }
+}
