@@ -1,0 +1,135 @@
+/* Telling a thread's slices: to userspace, which asks while something is slow, and at the thread's end. */
+
+static __always_inline void fr_slice_fill(struct fr_slice *e, struct task_struct *task, u64 container, struct fr_off *off,
+					  u64 end, u8 flags)
+{
+	fr_head(&e->h, end, container, 0, FR_SLICE);
+	e->start = off->start;
+	e->woken = off->woken;
+	e->spent = off->spent;
+	e->tid = BPF_CORE_READ(task, pid);
+	e->pid = BPF_CORE_READ(task, tgid);
+	e->syscall = off->syscall;
+	e->why = off->why;
+	e->flags = off->flags | flags;
+	e->pad[0] = e->pad[1] = 0;
+}
+
+static __always_inline void fr_slice_write(struct seq_file *seq, struct task_struct *task, u64 container, struct fr_off *off,
+					   u64 end, u8 flags)
+{
+	struct fr_slice e = {};
+	fr_slice_fill(&e, task, container, off, end, flags);
+	bpf_seq_write(seq, &e, sizeof(e));
+}
+
+/* The burst of reclaim it is in, or that has not been followed by another. */
+static __always_inline bool fr_reclaim_so_far(struct fr_thread *t, u64 now, struct fr_off *burst)
+{
+	*burst = t->reclaim;
+	u64 since = t->reclaiming;
+	if (!burst->start)
+		return false;
+	if (since && now > since) {
+		burst->spent += now - since;
+		burst->end = now;
+	}
+	return burst->spent >= fr_slice_floor_ns && burst->end > fr_slices_since;
+}
+
+/* A burst that may not be over. */
+static __always_inline bool fr_burst_counts(const struct fr_off *burst)
+{
+	return burst->start && burst->spent >= FR_BURST_FLOOR_NS && burst->end > fr_slices_since;
+}
+
+static __always_inline void fr_slice_emit(struct task_struct *task, u64 container, struct fr_off *off)
+{
+	struct fr_slice *e = fr_reserve(sizeof(*e), FR_SLICE);
+	if (!e)
+		return;
+	fr_slice_fill(e, task, container, off, off->end, 0);
+	fr_submit(e);
+}
+
+/* A thread of one connection ends with it, before the next walk. */
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(exit_tp, struct task_struct *task)
+{
+	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!t)
+		return 0;
+	/* Nothing is known to be slow: it may have been this thread's own turn, that ended since the last walk. */
+	u64 least = fr_slices_wanted ? 0 : fr_open_floor_ns / 16;
+	if (!fr_slices_wanted && least < FR_STACK_FLOOR_NS / 5)
+		least = FR_STACK_FLOOR_NS / 5;
+	for (int i = 0; i < FR_SLICES; i++) {
+		struct fr_off off = t->slices[i];
+		u64 length = off.spent ? off.spent : off.end - off.start;
+		if (off.end > fr_slices_since && length >= least)
+			fr_slice_emit(task, t->container, &off);
+	}
+	struct fr_off burst = t->preempted;
+	if (fr_burst_counts(&burst) && burst.spent >= least)
+		fr_slice_emit(task, t->container, &burst);
+	burst = t->blocked;
+	if (fr_burst_counts(&burst) && burst.spent >= least)
+		fr_slice_emit(task, t->container, &burst);
+	if (fr_reclaim_so_far(t, bpf_ktime_get_ns(), &burst))
+		fr_slice_emit(task, t->container, &burst);
+	return 0;
+}
+
+/* Where in the kernel it is blocked, once a block. Costs nothing until something is slow. */
+static __always_inline void fr_stack_write(struct seq_file *seq, struct task_struct *task, struct fr_thread *t, u64 start,
+					   u64 now)
+{
+	struct fr_stack e = {};
+	if (t->stack_told == start)
+		return;
+	long bytes = bpf_get_task_stack(task, e.frames, sizeof(e.frames), 0);
+	if (bytes <= 0)
+		return;
+	fr_head(&e.h, now, t->container, 0, FR_STACK);
+	e.start = start;
+	e.tid = BPF_CORE_READ(task, pid);
+	e.depth = bytes / sizeof(e.frames[0]);
+	/* Written in vain, the whole thread is told again. */
+	if (!bpf_seq_write(seq, &e, sizeof(e)))
+		t->stack_told = start;
+}
+
+/* Every thread that ever handled a turn, with its slices since fr_slices_since and the one it is in. */
+SEC("?iter/task")
+int walk_threads(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	if (!task)
+		return 0;
+	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!t)
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	for (int i = 0; i < FR_SLICES; i++) {
+		struct fr_off off = t->slices[i];
+		if (off.end > fr_slices_since)
+			fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
+	}
+	struct fr_off off;
+	if (fr_reclaim_so_far(t, now, &off))
+		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, FR_SLICE_OPEN);
+	off = t->preempted;
+	if (fr_burst_counts(&off))
+		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
+	off = t->blocked;
+	if (fr_burst_counts(&off))
+		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
+	off = t->now;
+	/* One that is shorter may end as part of a burst: told now, it would count twice. */
+	if (!off.start || now <= off.start || now - off.start < fr_slice_least(&off))
+		return 0;
+	fr_slice_write(ctx->meta->seq, task, t->container, &off, now, FR_SLICE_OPEN);
+	if (!off.woken && off.why != FR_OFF_PREEMPTED && now - off.start >= FR_STACK_FLOOR_NS)
+		fr_stack_write(ctx->meta->seq, task, t, off.start, now);
+	return 0;
+}
