@@ -77,7 +77,7 @@ static __always_inline void fr_first_arrived(struct sock *sk, struct fr_sock *st
 	struct fr_softirq_total *t = bpf_map_lookup_elem(&softirqs, &vector);
 	st->rx_first = now;
 	/* From a socket's backlog it comes in its owner's own time. */
-	if (t && t->entered) {
+	if (t && t->entered > fr_softirqs_since) {
 		u64 due = t->due && t->due < t->entered ? t->due : t->entered;
 		st->rx_late = now > due ? (now - due) / 1000 : 0;
 		st->rx_cpu = bpf_get_smp_processor_id();

@@ -124,7 +124,8 @@ public final class Probes {
     func attach(without hooks: Set<String>) throws(KernelError) {
         guard hooks != shed else { return }
         for hook in hooks { object.detach(hook) }
-        if !shed.subtracting(hooks).isEmpty { globals.set("fr_softirqs_since", monotonic()) }
+        // A softirq that was under way has no end, or no beginning.
+        globals.set("fr_softirqs_since", monotonic())
         shed = hooks
         guard Self.attach(&object, &ladder, without: shed) else {
             throw .failed(operation: "attaching a probe again", errno: EBUSY, log: "")
