@@ -16,18 +16,29 @@ struct Scene {
         var received: UInt32
     }
 
-    /// A little more than what a thread was in just before matters.
-    private static let margin: UInt64 = 1_000_000_000
+    /// A little more than what a thread was in just before matters. Where there are very many turns, what matters is closer:
+    /// they are not all held.
+    private static let margins: [UInt64] = [1_000_000_000, 250_000_000, 60_000_000, 15_000_000]
+    private static let mostNear = 1 << 16
 
     /// Throws what `turns` throws.
     init<Source: TurnSource>(
         _ evidence: Evidence, _ turns: Source, around focus: Turn?
     ) throws(Source.Failure) {
         self.evidence = evidence
-        let from = (focus?.start ?? 0) > Self.margin ? (focus?.start ?? 0) - Self.margin : 0
-        let to = focus.map { $0.end.addingReportingOverflow(Self.margin) }.map { $0.overflow ? .max : $0.partialValue }
+        var (from, to) = (Instant(0), Instant.max)
         var near: [Turn] = []
-        if focus != nil { near = try turns.overlapping(from...max(from, to ?? .max)) }
+        if let focus {
+            for margin in Self.margins {
+                from = focus.start > margin ? focus.start - margin : 0
+                let (end, overflow) = focus.end.addingReportingOverflow(margin)
+                to = overflow ? .max : max(from, end)
+                guard margin != Self.margins.last, try turns.count(overlapping: from...to) > Self.mostNear else {
+                    break
+                }
+            }
+            near = try turns.overlapping(from...to)
+        }
         self.near = near
         readers = try Self.readers(near, turns)
         var bySequence: [Sequences: [SocketID]] = [:]
@@ -37,7 +48,7 @@ struct Scene {
         }
         self.bySequence = bySequence
         let ends = evidence.relays.isEmpty ? [] : Set(evidence.sockets.values.map { [$0.local, $0.remote] })
-        relays = RelayLinks(evidence, near, from: from, to: to ?? .max) { socket in
+        relays = RelayLinks(evidence, near, from: from, to: to) { socket in
             if let pair = socket.sequence, bySequence[Sequences(sent: pair.received, received: pair.sent)] != nil {
                 return true
             }

@@ -107,6 +107,8 @@ public protocol TurnSource {
     func longest() throws(Failure) -> Turn?
     /// Those that began before the span's end and ended after its beginning.
     func overlapping(_ span: ClosedRange<Instant>) throws(Failure) -> [Turn]
+    /// How many `overlapping` would give.
+    func count(overlapping span: ClosedRange<Instant>) throws(Failure) -> Int
     /// On each socket the last turn with a reader before the one of that number; sockets without are left out.
     func lastReaders(before sequences: [SocketID: UInt32]) throws(Failure) -> [SocketID: TurnReader]
     /// Calls `body` for all that `filter` asks for, in no order.
@@ -141,6 +143,10 @@ struct ArrayTurns: TurnSource {
 
     func overlapping(_ span: ClosedRange<Instant>) -> [Turn] {
         settled.filter { $0.end >= span.lowerBound && $0.start <= span.upperBound }
+    }
+
+    func count(overlapping span: ClosedRange<Instant>) -> Int {
+        settled.count { $0.end >= span.lowerBound && $0.start <= span.upperBound }
     }
 
     func lastReaders(before sequences: [SocketID: UInt32]) -> [SocketID: TurnReader] {

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <pthread.h>
@@ -22,3 +23,6 @@ int flightrec_coalesce(int fd, const char *name, struct ethtool_coalesce *into)
 	return ioctl(fd, SIOCETHTOOL, &request);
 }
 int flightrec_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL); }
+off_t flightrec_next_data(int fd, off_t from) { return lseek(fd, from, SEEK_DATA); }
+off_t flightrec_next_hole(int fd, off_t from) { return lseek(fd, from, SEEK_HOLE); }
+int flightrec_start_writing(int fd) { return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }

@@ -54,9 +54,14 @@ public final class BlockTurns: TurnSource {
         for block in blocks where block.kind == .open {
             for turn in try Self.turns(block) where turn.end >= from && turn.end <= to { reported.add(turn) }
         }
+        let ended = blocks.filter { $0.kind == .turn }
+        let earliest = reported.earliest
+        var surveys = try inParallel(ended.count) { number throws(CaptureError) in
+            try Self.survey(ended[number], from: from, to: to, openSince: earliest)
+        }.makeIterator()
         for block in blocks {
-            if block.kind == .turn {
-                let survey = try Self.survey(block, from: from, to: to, &reported)
+            if block.kind == .turn, let survey = surveys.next() {
+                for (socket, start) in survey.ended { reported.end(socket, start) }
                 count += survey.count
                 for (socket, sum) in survey.figures { figures[socket, default: SocketFigures()].add(sum) }
                 indices.append(survey.index)
@@ -75,11 +80,11 @@ public final class BlockTurns: TurnSource {
         let told = reported.left
         count += told.count
         // One told twice has one number; one that ended has the number of its end.
-        var ended: [Turn] = []
+        var alike: [Turn] = []
         for entry in entries where told.contains(where: { entry.block.to >= $0.start && entry.names($0.socket) }) {
-            ended += try whole(entry)
+            alike += try whole(entry)
         }
-        open = settledTurns(ended + told).filter(\.isOpen)
+        open = settledTurns(alike + told).filter(\.isOpen)
         for turn in open {
             figures[turn.socket, default: SocketFigures()].add(SocketFigures(turn))
         }
@@ -105,17 +110,24 @@ public final class BlockTurns: TurnSource {
         }
         remembered = nil
         let touched = entries.filter { $0.block.to >= span.lowerBound && $0.began <= span.upperBound }
-        var found: [Turn] = []
-        found.reserveCapacity(touched.reduce(open.count) { $0 + $1.block.count })
-        for entry in touched {
-            for turn in try Self.turns(entry.block) where overlaps(turn) && turn.end >= from && turn.end <= to {
-                found.append(turn)
+        let (from, to, blocks) = (from, to, touched.map(\.block))
+        var found = try inParallel(blocks.count) { number throws(CaptureError) in
+            try Self.turns(blocks[number]).filter {
+                $0.end >= span.lowerBound && $0.start <= span.upperBound && $0.end >= from && $0.end <= to
             }
-        }
+        }.flatMap(\.self)
         found += open.filter(overlaps)
         let turns = EventCollector.inOrder(found) { $0.end }
         remembered = (span, turns)
         return turns
+    }
+
+    public func count(overlapping span: ClosedRange<Instant>) throws(CaptureError) -> Int {
+        var count = 0
+        try briefs(TurnFilter(span: span)) { turn in
+            if turn.end >= span.lowerBound, turn.start <= span.upperBound { count += 1 }
+        }
+        return count
     }
 
     public func lastReaders(before sequences: [SocketID: UInt32]) throws(CaptureError) -> [SocketID: TurnReader] {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Window
 
@@ -28,16 +29,40 @@ package enum CaptureSeal {
         var at: UInt64 = 0
         var buffer = [UInt8](repeating: 0, count: piece)
         while at < length {
-            let wanted = Int(min(UInt64(piece), length - at))
-            let got = pread(file, &buffer, wanted, off_t(at))
-            guard got > 0 else {
-                throw .read(path: path, why: got < 0 ? CaptureError.words(errno) : "it ended while it was read")
+            let data = try nextData(file, from: at, before: length, path: path)
+            checksum = CRC32.zeros(data.lowerBound - at, continuing: checksum)
+            at = data.lowerBound
+            while at < data.upperBound {
+                let wanted = Int(min(UInt64(piece), data.upperBound - at))
+                let got = pread(file, &buffer, wanted, off_t(at))
+                guard got > 0 else {
+                    throw .read(path: path, why: got < 0 ? CaptureError.words(errno) : "it ended while it was read")
+                }
+                checksum = buffer.withUnsafeBytes {
+                    CRC32.checksum(UnsafeRawBufferPointer(rebasing: $0[..<got]), continuing: checksum)
+                }
+                at += UInt64(got)
             }
-            checksum = buffer.withUnsafeBytes {
-                CRC32.checksum(UnsafeRawBufferPointer(rebasing: $0[..<got]), continuing: checksum)
-            }
-            at += UInt64(got)
         }
         return magic + (0..<4).map { UInt8(truncatingIfNeeded: checksum >> (8 * $0)) }
+    }
+
+    /// The first bytes from `at` on that are not a hole, which are zeros that lie nowhere: a file of a few KiB may claim many
+    /// TiB of them. Empty at `length` when only a hole is left; everything, where the file system can't tell.
+    private static func nextData(
+        _ file: Int32, from at: UInt64, before length: UInt64, path: String
+    ) throws(CaptureError) -> Range<UInt64> {
+        let data = flightrec_next_data(file, off_t(at))
+        guard data >= 0 else {
+            switch errno {
+            case ENXIO: return length..<length
+            case EINVAL: return at..<length
+            default: throw .read(path: path, why: CaptureError.words(errno))
+            }
+        }
+        let hole = flightrec_next_hole(file, data)
+        guard hole >= 0 else { throw .read(path: path, why: CaptureError.words(errno)) }
+        let from = min(max(UInt64(data), at), length)
+        return from..<min(max(UInt64(hole), from), length)
     }
 }

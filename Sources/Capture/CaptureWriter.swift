@@ -1,4 +1,5 @@
 import Analysis
+import CLinux
 import Foundation
 import GRDB
 import Glibc
@@ -27,6 +28,8 @@ public enum CaptureWriter {
             // Whoever publishes this id needs the temporary's name, so nobody can come between here and the rename.
             guard access(target, F_OK) != 0 else { throw .exists(path: target) }
             try write(incident, blocks, indices, to: temporary)
+            // The disk takes it in while the seal is computed. Only a hint: fsync tells what became of it.
+            _ = flightrec_start_writing(file)
             var status = stat()
             guard fstat(file, &status) == 0 else { throw .writing(temporary, errno: errno) }
             try CaptureSeal.append(to: file, length: UInt64(status.st_size), path: temporary)
@@ -81,7 +84,8 @@ public enum CaptureWriter {
             // the one fsync that counts comes before the rename.
             try queue.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
-                try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_spill = OFF")
+                // In KiB: of a large capture what was filled is written at once, instead of being held twice.
+                try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -2048")
                 try db.inTransaction(.exclusive) {
                     for migration in Schema.migrations { try db.execute(sql: migration) }
                     try IncidentRows.insert(incident, into: db)

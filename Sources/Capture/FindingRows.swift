@@ -64,7 +64,26 @@ enum FindingRows {
                 incident, quiet: quiet.from..<quiet.to, differences: try findings("difference", from: db))
         }
         try checkShares(incident)
-        incident.surroundings = Surroundings(comparison: comparison, alsoSlow: try findings("also_slow", from: db))
+        try checkTimes(incident.threads, upTo: incident.evidence.to)
+        let alsoSlow: [AlsoSlow] = try findings("also_slow", from: db)
+        guard alsoSlow.allSatisfy({ $0.turns >= 0 }) else { throw Damage(why: "a number of turns is negative") }
+        incident.surroundings = Surroundings(comparison: comparison, alsoSlow: alsoSlow)
+    }
+
+    /// A thread's times in a stage are shown added up. They need not be exactly the stage's duration (bursts are spread evenly),
+    /// but no thread did anything for longer than the host was up.
+    private static func checkTimes(_ threads: [ThreadStage], upTo limit: Instant) throws {
+        for one in threads {
+            let times = [one.running, one.queued, one.throttled, one.reclaim, one.frozen, one.stopped]
+            var sum: UInt64 = 0
+            for time in times + one.blocked.map(\.time) {
+                let (next, overflow) = sum.addingReportingOverflow(time)
+                guard !overflow, next <= limit else {
+                    throw Damage(why: "a thread's times are longer than the host was up")
+                }
+                sum = next
+            }
+        }
     }
 
     /// What is printed as a part of a whole must be one: a file may hold any number.

@@ -13,6 +13,8 @@ struct TurnSurvey {
     var index: BlockIndex
     /// Its turns within the capture in short, so that the next look need not decode them again; `nil`: they do not fit.
     var packed: [PackedTurn]?
+    /// Socket and start of those that were reported open before.
+    var ended: [(SocketID, Instant)] = []
 }
 
 /// A turn in 12 bytes; it needs the block's `from` and sockets to be read.
@@ -53,14 +55,14 @@ private struct Offsets {
 }
 
 extension BlockTurns {
-    /// Takes from `reported` what ended in it.
+    /// `openSince`: none of the turns that were reported open began before.
     static func survey(
-        _ block: Block, from: Instant, to: Instant, _ reported: inout OpenTurns
+        _ block: Block, from: Instant, to: Instant, openSince: Instant
     ) throws(CaptureError) -> TurnSurvey {
         let records = try records(block) { block throws(BlockError) in
             block.mayHaveWaited ? try block.records() : try block.briefRecords()
         }
-        let endsSome = !reported.isEmpty && block.to >= reported.earliest
+        let endsSome = block.to >= openSince
         let offsets = Offsets.all
         return records.withUnsafeBytes { bytes in
             let count = block.count
@@ -104,7 +106,9 @@ extension BlockTurns {
                             length: UInt32(truncatingIfNeeded: total), socket: UInt16(truncatingIfNeeded: slot),
                             role: load(row, offsets.role, UInt8.self), flags: load(row, offsets.flags, UInt8.self)))
                 }
-                if endsSome { reported.end(load(row, offsets.socket, SocketID.self), start) }
+                if endsSome, start >= openSince {
+                    survey.ended.append((load(row, offsets.socket, SocketID.self), start))
+                }
             }
             survey.index.sockets = slots.sockets
             if fits {

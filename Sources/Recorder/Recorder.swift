@@ -207,7 +207,13 @@ public final class Recorder {
         drain()
         let now = Clock.monotonic()
         openTurns.removeAll(keepingCapacity: true)
-        if detachedAt == nil { try probes.walkOpen { openTurns.append($0) } }
+        if detachedAt == nil {
+            try probes.walkOpen { raw in
+                var raw = raw
+                raw.cutTimes()
+                openTurns.append(raw)
+            }
+        }
         drain()
         var slow = tracker.isCollecting
         // Those answered are judged at their end, which is not known yet; they are here for a capture made meanwhile.

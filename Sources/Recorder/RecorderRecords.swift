@@ -27,10 +27,12 @@ extension Recorder {
             rules.noteContainer(header.cgroup)
             return
         case .turn:
-            let raw = record.loadUnaligned(as: fr_turn.self)
+            var raw = record.loadUnaligned(as: fr_turn.self)
+            raw.cutTimes()
             let turn = observe(raw)
             tally.note(turn, raw)
             if let fact = trigger.completed(turn) { fire(fact, began: raw.start) }
+            return withUnsafeBytes(of: raw) { window.append($0, kind: kind, container: header.cgroup) }
         case .state:
             let raw = record.loadUnaligned(as: fr_state.self)
             if UInt32(raw.state_kind) != FR_ESTABLISHED.rawValue {
@@ -38,7 +40,11 @@ extension Recorder {
                 trigger.closed(header.socket)
             }
         case .retransmit: noteRetransmit(header)
-        case .open, .reset, .drop, .softirq, .slice, .queued, .stack: break
+        case .open:
+            var raw = record.loadUnaligned(as: fr_turn.self)
+            raw.cutTimes()
+            return withUnsafeBytes(of: raw) { window.append($0, kind: kind, container: header.cgroup) }
+        case .reset, .drop, .softirq, .slice, .queued, .stack: break
         }
         window.append(record, kind: kind, container: header.cgroup)
     }

@@ -8,6 +8,8 @@ public enum BlockCodec {
     public static let raw: UInt8 = 0
     /// Columns (`ColumnLayout`), then one LZ4 block (lz4_Block_format.md).
     public static let columns: UInt8 = 1
+    /// The same of kinds with two sides, each for itself (`SidedColumns.swift`).
+    public static let sided: UInt8 = 2
     /// Bytes of records, and of columns, a block may hold.
     public static let maximumLength = 16 << 20
 
@@ -33,13 +35,14 @@ public enum BlockCodec {
                 waited = turn.sndbuf_wait | turn.rwnd_wait != 0
             }
         }
-        let columns = ColumnCodec.encode(kind, packedRecords, count: count)
+        let isSided = !ColumnLayout.of(kind).sidedFields.isEmpty
+        let columns = ColumnCodec.encode(kind, packedRecords, count: count, sided: isSided)
         let compressed = compress(columns)
         let useRaw = columns.count > maximumLength || compressed.count >= packedRecords.count
         let bytes = useRaw ? Array(packedRecords) : compressed
         return Block(
             kind: kind, container: container, from: from, to: to, count: count,
-            codec: useRaw ? raw : Self.columns, rawLength: useRaw ? bytes.count : columns.count,
+            codec: useRaw ? raw : isSided ? sided : Self.columns, rawLength: useRaw ? bytes.count : columns.count,
             checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes, mayHaveWaited: waited, isOwn: true)
     }
 
@@ -62,11 +65,13 @@ public enum BlockCodec {
                 throw .length(expected: count * kind.size, found: bytes.count)
             }
             return bytes
-        case columns:
+        case columns, sided:
+            let isSided = codec == sided
+            guard !isSided || !ColumnLayout.of(kind).sidedFields.isEmpty else { throw .unknownCodec(codec) }
             let columns = try decompress(bytes, to: rawLength)
             let result = columns.withUnsafeBytes { columns in
                 Result { () throws(BlockError) in
-                    try ColumnCodec.decode(kind, columns, count: count, last: last)
+                    try ColumnCodec.decode(kind, columns, count: count, sided: isSided, last: last)
                 }
             }
             return try result.get()

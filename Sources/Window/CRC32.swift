@@ -40,4 +40,30 @@ public enum CRC32 {
     }
 
     public static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 { checksum(bytes, continuing: 0) }
+
+    /// What `checksum` becomes when `count` zero bytes follow: in steps of log `count`, not of `count`. A zero byte multiplies
+    /// the register by x^8, modulo the polynomial (Williams, "A Painless Guide to CRC Error Detection Algorithms").
+    public static func zeros(_ count: UInt64, continuing before: UInt32) -> UInt32 {
+        var register = ~before
+        // Reflected, the coefficient of x^n is bit 31 - n.
+        var power: UInt32 = 1 << (31 - 8)
+        var rest = count
+        while rest != 0 {
+            if rest & 1 == 1 { register = product(register, power) }
+            power = product(power, power)
+            rest >>= 1
+        }
+        return ~register
+    }
+
+    /// Of two polynomials over GF(2), modulo that of the checksum.
+    private static func product(_ a: UInt32, _ b: UInt32) -> UInt32 {
+        var sum: UInt32 = 0
+        var shifted = b
+        for bit in (0..<UInt32(32)).reversed() {
+            if a >> bit & 1 == 1 { sum ^= shifted }
+            shifted = shifted >> 1 ^ (shifted & 1 == 1 ? 0xEDB8_8320 : 0)
+        }
+        return sum
+    }
 }

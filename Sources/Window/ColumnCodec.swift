@@ -3,18 +3,20 @@ import Events
 
 /// Turns records into columns, one after another without lengths: each ends by itself after `count` values.
 enum ColumnCodec {
-    /// The columns of `count` records of `kind.size` bytes each.
-    static func encode(_ kind: EventKind, _ records: UnsafeRawBufferPointer, count: Int) -> [UInt8] {
+    /// The columns of `count` records of `kind.size` bytes each. `sided`: as codec 2 has them (`SidedColumns`).
+    static func encode(
+        _ kind: EventKind, _ records: UnsafeRawBufferPointer, count: Int, sided: Bool = false
+    ) -> [UInt8] {
         let layout = ColumnLayout.of(kind)
         let perRecord = layout.fields.reduce(0) { $0 + ($1.isBytes ? $1.width : BitWriter.maximumBytes) }
-        return Array(unsafeUninitializedCapacity: count * perRecord + layout.fields.count * 16) { target, length in
+        return Array(unsafeUninitializedCapacity: count * perRecord + layout.fields.count * 17) { target, length in
             guard count > 0, let output = target.baseAddress, let input = records.baseAddress else { return }
             var writer = BitWriter(output)
             var table = PreviousBySocket(count: count)
             let step = kind.size
-            var rows = Rows(base: input, step: step, count: count, layout: layout, previous: [])
+            var rows = Rows(base: input, step: step, count: count, layout: layout, sided: sided, previous: [])
             rows.previous = table.previous { rows.load(UInt32.self, $0, ColumnLayout.socketOffset) }
-            for field in layout.fields {
+            for field in sided ? layout.sidedFields : layout.fields {
                 switch (field.mode, field.width) {
                 case (.bytes, _):
                     for row in 0..<count {
@@ -34,7 +36,7 @@ enum ColumnCodec {
     /// The records of `columns`, which may be hostile; `count` × `kind.size` must have been bounded. `last`: offset of
     /// the last field that is wanted; those written after it stay 0.
     static func decode(
-        _ kind: EventKind, _ columns: UnsafeRawBufferPointer, count: Int, last: Int? = nil
+        _ kind: EventKind, _ columns: UnsafeRawBufferPointer, count: Int, sided: Bool = false, last: Int? = nil
     ) throws(BlockError) -> [UInt8] {
         let layout = ColumnLayout.of(kind)
         let step = kind.size
@@ -46,8 +48,8 @@ enum ColumnCodec {
                 return
             }
             var reader = BitReader(columns)
-            var rows = Rows(base: output, step: step, count: count, layout: layout, previous: [])
-            for field in layout.fields {
+            var rows = Rows(base: output, step: step, count: count, layout: layout, sided: sided, previous: [])
+            for field in sided ? layout.sidedFields : layout.fields {
                 var unknown: UInt8?
                 switch (field.mode, field.width) {
                 case (.bytes, _):
@@ -136,11 +138,12 @@ private struct PreviousBySocket {
 }
 
 /// Records side by side in memory, read by row and field.
-private struct Rows {
+struct Rows {
     let base: UnsafeRawPointer
     let step: Int
     let count: Int
     let layout: ColumnLayout
+    let sided: Bool
     /// See `PreviousBySocket`.
     var previous: [Int32]
 
@@ -151,7 +154,7 @@ private struct Rows {
 
     /// The stamp that `row`'s is written against. The start cannot stand in for what it is itself written against.
     @inline(__always)
-    private func reference(_ row: Int, _ field: Field, _ served: Int, _ called: Int) -> UInt64 {
+    func reference(_ row: Int, _ field: Field, _ served: Int, _ called: Int) -> UInt64 {
         let isCalled = load(UInt8.self, row, layout.role) == UInt8(truncatingIfNeeded: FR_CALLED.rawValue)
         let stamp = load(UInt64.self, row, isCalled ? called : served)
         return stamp != 0 || field.offset == layout.start ? stamp : load(UInt64.self, row, layout.start)
@@ -173,12 +176,13 @@ private struct Rows {
             writer.copy([ColumnForm.same.rawValue])
         } else {
             writer.copy([ColumnForm.rice.rawValue])
-            encode(field, type, &writer)
+            if sided { encodeSided(field, type, &writer) } else { encode(field, type, &writer) }
             writer.align()
         }
     }
 
-    /// Reads a column into `output`, which is `base`. Returns the form when it is not one for this field.
+    /// Reads a column into `output`, which is `base`. Returns the form, or what says more of it, when it is
+    /// not one for this field.
     func read<Value: FixedWidthInteger & BitwiseCopyable>(
         _ field: Field, _ type: Value.Type, _ reader: inout BitReader, _ output: UnsafeMutableRawPointer
     ) -> UInt8? {
@@ -196,7 +200,9 @@ private struct Rows {
                     of: reference(row, field, served, called), toByteOffset: row &* step &+ field.offset,
                     as: UInt64.self)
             }
-        case (.rice, _): decode(field, type, &reader, output)
+        case (.rice, _):
+            if sided { return decodeSided(field, type, &reader, output) }
+            decode(field, type, &reader, output)
         default: return form
         }
         return nil

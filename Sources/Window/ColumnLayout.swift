@@ -27,6 +27,8 @@ struct ColumnLayout: Sendable {
     /// Of the turn's role and start; only `since` fields use them.
     var role = 0
     var start = 0
+    /// In the order of `SidedColumns`; empty: its records have no sides.
+    var sidedFields: [Field] = []
 
     static func of(_ kind: EventKind) -> ColumnLayout {
         switch kind {
@@ -81,7 +83,7 @@ struct ColumnLayout: Sendable {
         let sentLast = offset(\fr_turn.tx_last)
         let readFirst = offset(\fr_turn.read_first)
         let woken = offset(\fr_turn.woken)
-        return ColumnLayout(
+        var layout = ColumnLayout(
             fields: header + [
                 field(\fr_turn.role, .socketDelta), field(\fr_turn.flags, .socketDelta),
                 field(\fr_turn.start, .since(served: end, called: end)),
@@ -103,6 +105,10 @@ struct ColumnLayout: Sendable {
                 field(\fr_turn.rx_late_us, .delta), field(\fr_turn.rx_cpu, .socketDelta),
                 field(\fr_turn.unseen, .delta),
             ], role: offset(\fr_turn.role), start: start)
+        // The role goes first: it says which side all others are of.
+        layout.sidedFields =
+            [field(\fr_turn.role, .delta)] + layout.fields.filter { $0.offset != layout.role }
+        return layout
     }()
 
     private static let socket = ColumnLayout(

@@ -102,6 +102,28 @@ import Window
         #expect(turns.indices == (try it.blocks.map { try $0.index() }))
     }
 
+    /// Around the slow one more turns than are held: of those a closer part is looked at, the same in both.
+    @Test func sameAmongVeryMany() throws {
+        let second = CaptureFixture.second
+        var it = Case(seed: 3)
+        for first in stride(from: UInt64(0), to: 80_000, by: 4000) {
+            let turns = (first..<first + 4000).map {
+                CaptureFixture.turn($0 * 180_000, $0 * 180_000 + 90_000, container: 9, socket: 40 + UInt32($0 % 8))
+            }
+            it.blocks.append(CaptureFixture.block(.turn, 9, turns))
+        }
+        let slow = CaptureFixture.turn(7 * second, 7 * second + 990_000_000, container: 8, socket: 90)
+        it.blocks.append(CaptureFixture.block(.turn, 8, [slow]))
+        var all = it.evidence
+        try all.collect(it.blocks)
+        let expected = analyze(all)
+        let turns = try BlockTurns(it.blocks, from: it.evidence.from, to: it.evidence.to)
+        compare(try analyze(it.evidence, turns), expected)
+        let around = it.evidence.from...it.evidence.to
+        #expect(try turns.count(overlapping: around) == turns.overlapping(around).count)
+        #expect(try turns.count(overlapping: around) > 1 << 16)
+    }
+
     @Test(arguments: UInt64(1)...4) func whatWasFoundComesBack(seed: UInt64) throws {
         let scratch = try Scratch()
         let it = Case(seed: seed)

@@ -134,6 +134,7 @@ import Window
         "UPDATE finding SET json = '{'",
         "UPDATE finding SET json = '{\"from_ns\":2,\"to_ns\":1}' WHERE part = 'quiet'",
         "INSERT INTO socket_turns VALUES (1, -1, 0, 0)",
+        "INSERT INTO finding VALUES ('also_slow', 1, '{\"connected\":true,\"container\":1,\"maximum\":1,\"turns\":-1}')",
         "UPDATE block SET count = -1",
         "UPDATE block SET count = count + 1",
         "UPDATE block SET codec = 255",

@@ -49,6 +49,28 @@ import Testing
         #expect(EventKind.turn.size == 160)
     }
 
+    @Test func timesOfTurnsAreCutAlike() {
+        var raw = fr_turn()
+        raw.h.ts = 1000
+        raw.start = 500
+        raw.rx_first = 511
+        raw.rx_last = 512
+        raw.woken = 575
+        raw.read_first = 576
+        raw.read_last = 639
+        raw.tx_first = 640
+        raw.tx_last = 1000
+        raw.srtt_us = 501
+        raw.cutTimes()
+        let found = [
+            raw.start, raw.rx_first, raw.rx_last, raw.woken, raw.read_first, raw.read_last, raw.tx_first, raw.tx_last,
+            raw.h.ts,
+        ]
+        #expect(found == [448, 448, 512, 512, 576, 576, 640, 960, 960])
+        // What did not happen still did not; what is no time stays.
+        #expect(raw.acked == 0 && raw.srtt_us == 501)
+    }
+
     @Test func absentStampsAreNil() {
         var raw = fr_turn()
         raw.h.ts = 500

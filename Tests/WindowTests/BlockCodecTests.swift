@@ -18,6 +18,10 @@ import Testing
             for byte in field.offset..<field.offset + field.width { covered[byte] += 1 }
         }
         #expect(covered == [Int](repeating: 1, count: kind.size))
+        let sided = ColumnLayout.of(kind).sidedFields
+        guard !sided.isEmpty else { return }
+        #expect(Set(sided.map(\.offset)) == Set(ColumnLayout.of(kind).fields.map(\.offset)))
+        #expect(sided.count == ColumnLayout.of(kind).fields.count && sided.first?.offset == ColumnLayout.of(kind).role)
     }
 
     @Test func columnsReferOnlyToEarlierOnes() {
@@ -44,13 +48,16 @@ import Testing
             #expect(block.count == count)
             #expect(block.bytes.count <= records.count)
             #expect(try decodeColumns(kind, records, count: count) == records)
+            guard !ColumnLayout.of(kind).sidedFields.isEmpty else { continue }
+            #expect(try decodeColumns(kind, records, count: count, sided: true) == records)
         }
     }
 
     /// Through the columns even where the block would have fallen back to raw.
-    private func decodeColumns(_ kind: EventKind, _ records: [UInt8], count: Int) throws -> [UInt8] {
-        let columns = records.withUnsafeBytes { ColumnCodec.encode(kind, $0, count: count) }
-        return try columns.withUnsafeBytes { try ColumnCodec.decode(kind, $0, count: count) }
+    private func decodeColumns(_ kind: EventKind, _ records: [UInt8], count: Int, sided: Bool = false) throws -> [UInt8]
+    {
+        let columns = records.withUnsafeBytes { ColumnCodec.encode(kind, $0, count: count, sided: sided) }
+        return try columns.withUnsafeBytes { try ColumnCodec.decode(kind, $0, count: count, sided: sided) }
     }
 
     @Test func absentStampsAndExtremesSurvive() throws {
@@ -87,6 +94,14 @@ import Testing
         #expect([UInt8]().withUnsafeBytes(CRC32.checksum) == 0)
     }
 
+    @Test(arguments: [0, 1, 7, 8, 4096, 1_000_003])
+    func zerosCountAsIfTheyWereThere(_ count: Int) {
+        let text = Array("evidence".utf8)
+        let written = (text + [UInt8](repeating: 0, count: count) + text).withUnsafeBytes(CRC32.checksum)
+        let skipped = CRC32.zeros(UInt64(count), continuing: text.withUnsafeBytes(CRC32.checksum))
+        #expect(text.withUnsafeBytes { CRC32.checksum($0, continuing: skipped) } == written)
+    }
+
     @Test func damageIsFoundByTheChecksum() throws {
         let block = encode(.turn, pingPongRecords(64))
         var random = SeededGenerator(state: 11)
@@ -102,26 +117,29 @@ import Testing
     }
 
     /// A hostile file has a right checksum: what lies behind it must hold as well.
-    @Test func damageBehindARightChecksumNeverTraps() {
+    @Test(arguments: [BlockCodec.columns, BlockCodec.sided])
+    func damageBehindARightChecksumNeverTraps(codec: UInt8) {
         let original = pingPongRecords(64)
-        let block = encode(.turn, original)
-        #expect(block.codec == BlockCodec.columns)
-        let columns = original.withUnsafeBytes { ColumnCodec.encode(.turn, $0, count: 64) }
+        #expect(encode(.turn, original).codec == BlockCodec.sided)
+        let columns = original.withUnsafeBytes {
+            ColumnCodec.encode(.turn, $0, count: 64, sided: codec == BlockCodec.sided)
+        }
+        let compressed = BlockCodec.compress(columns)
         var random = SeededGenerator(state: 12)
         var refused = 0
         for round in 0..<10_000 {
             // Alternately the LZ4 bytes and the columns within.
-            var bytes = round % 2 == 0 ? block.bytes : columns
+            var bytes = round % 2 == 0 ? compressed : columns
             if random.next() % 4 == 0 {
                 bytes.removeLast(1 + Int(random.next() % UInt64(bytes.count)))
             } else {
                 bytes[Int(random.next() % UInt64(bytes.count))] ^= UInt8(1 + random.next() % 255)
             }
-            let rawLength = round % 2 == 0 ? block.rawLength : bytes.count
+            let rawLength = round % 2 == 0 ? columns.count : bytes.count
             if round % 2 == 1 { bytes = BlockCodec.compress(bytes) }
             do {
                 let records = try BlockCodec.decode(
-                    kind: .turn, codec: BlockCodec.columns, count: 64, rawLength: rawLength,
+                    kind: .turn, codec: codec, count: 64, rawLength: rawLength,
                     checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes)
                 #expect(records.count == 64 * EventKind.turn.size)
             } catch {
@@ -159,6 +177,67 @@ import Testing
         // A header's time is not written against another stamp.
         #expect(decode(bytes: [0x80, 2] + [UInt8](repeating: 0, count: 7)) == .unknownColumn(2))
         #expect(decode(count: 0, bytes: [0x80] + [UInt8](repeating: 0, count: 8)) == .trailing(8))
+    }
+
+    /// Both ends of 40 connections, taken one after another by an event loop on either side, with times as the recorder keeps
+    /// them. What differs is the steps between them, not how long each had waited.
+    @Test func bothEndsOfEventLoopsTakeFewBytes() throws {
+        var random = SeededGenerator(state: 21)
+        var records: [UInt8] = []
+        var at: UInt64 = 3_000_000_000_000
+        var began = [UInt64](repeating: at - 400_000, count: 80)
+        var sequence: UInt32 = 1
+        while records.count < 4_000 * EventKind.turn.size {
+            for side in [true, false] {
+                for connection in 0..<40 {
+                    let socket = UInt32(2 * connection + (side ? 1 : 2))
+                    at += random.latency(floor: 3_000, tail: 100)
+                    var turn = pingPong(end: at, socket: socket, sequence: sequence, called: side, &random)
+                    let sent = side ? 5_000 + random.next() % 400 : 0
+                    (turn.start, turn.rx_first) = (began[Int(socket) - 1], side ? at - 200_000 : began[Int(socket) - 1])
+                    (turn.tx_first, turn.tx_last) = side ? (turn.start, turn.start + sent) : (at - 900, at)
+                    turn.rx_last = turn.rx_first
+                    turn.woken = turn.rx_first + 1_000 + random.next() % 300
+                    turn.read_first = side ? at : at - 2_000 - random.next() % 300
+                    turn.read_last = turn.read_first
+                    began[Int(socket) - 1] = at + 8_000 + random.next() % 300
+                    turn.cutTimes()
+                    records += bytes(of: turn)
+                }
+                at += 100_000 + random.next() % 50_000
+            }
+            sequence += 1
+        }
+        let count = records.count / EventKind.turn.size
+        let block = encode(.turn, records)
+        #expect(try block.records() == records)
+        let brief = try block.briefRecords()
+        for (offset, width) in [(0, 24), (24, 8)] {
+            for row in 0..<count {
+                let place = row * EventKind.turn.size + offset
+                #expect(brief[place..<place + width] == records[place..<place + width])
+            }
+        }
+        let before = BlockCodec.compress(records.withUnsafeBytes { ColumnCodec.encode(.turn, $0, count: count) })
+        #expect(block.bytes.count < before.count * 3 / 4)
+        #expect(Double(block.bytes.count) / Double(count) <= 8)
+    }
+
+    @Test func aWayOfWritingThatCannotBeIsRefused() {
+        // The role is the first column, and has no side to be written against.
+        for how: UInt8 in [64, 128, 192] {
+            let bytes = BlockCodec.compress([0, how] + [UInt8](repeating: 0, count: 100))
+            #expect(throws: BlockError.unknownColumn(how)) {
+                try BlockCodec.decode(
+                    kind: .turn, codec: BlockCodec.sided, count: 2, rawLength: 102,
+                    checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes)
+            }
+        }
+        // Retransmits have no sides.
+        #expect(throws: BlockError.unknownCodec(2)) {
+            try BlockCodec.decode(
+                kind: .retransmit, codec: BlockCodec.sided, count: 0, rawLength: 0, checksum: 0, bytes: [])
+        }
     }
 
     @Test(arguments: [false, true])

@@ -144,11 +144,14 @@ def earlier(rows: list[dict]) -> list[int]:
     return found
 
 
-def columns(kind: int, data: bytes, count: int) -> list[dict]:
+def columns(kind: int, data: bytes, count: int, sided: bool = False) -> list[dict]:
     widths = {name: int(width) for name, width in (field.split(":") for field in f"{HEADER} {STRUCTS[kind]}".split())}
     rows: list[dict] = [{} for _ in range(count)]
     reader, previous = Reader(data), []
-    for column in f"ts cgroup socket kind cpu=s {COLUMNS[kind]}".split():
+    order = f"ts cgroup socket kind cpu=s {COLUMNS[kind]}".split()
+    if sided:
+        order = ["role"] + [column for column in order if column != "role=s"]
+    for column in order:
         name = column.split("=")[0].split("@")[0]
         mask = (1 << 8 * widths[name]) - 1
         if column.endswith("=b"):
@@ -171,20 +174,27 @@ def columns(kind: int, data: bytes, count: int) -> list[dict]:
                 row[name] = reference(row)
         else:
             assert form == 0, f"form {form} of {name}"
-            rice = Rice()
+            how = reader.take(1)[0] if sided else 0
+            shift, own = how & 63, (how >> 6 & 1, how >> 7)
+            assert name != "role" or not any(own), "the role has no side"
+            rices, last = (Rice(), Rice()), [0, 0]
             for index, row in enumerate(rows):
+                called = int(sided and name != "role" and row["role"] == 2)
+                rice = rices[called]
                 code = reader.code(rice.parameter)
-                if references:
-                    expected = reference(row) + rice.bias
+                if references and not own[called]:
+                    expected = (reference(row) >> shift) + rice.bias
                     absent = zigzag(-expected)
                     error = unzigzag(absent if code == 0 else code - 1 if code <= absent else code)
-                    row[name] = expected + error & M64
+                    row[name] = (expected + error << shift) & M64
                     rice.update(code, error if row[name] else 0)
                 else:
                     before = previous[index] if column.endswith("=s") else index - 1
+                    expected = last[called] if own[called] else rows[before][name] if before >= 0 else 0
                     error = unzigzag(code)
-                    row[name] = (rows[before][name] if before >= 0 else 0) + rice.bias + error & mask
+                    row[name] = ((expected >> shift) + rice.bias + error << shift) & mask
                     rice.update(code, error)
+                last[called] = row[name]
             reader.align()
         if name == "socket":
             previous = earlier(rows)
@@ -209,9 +219,9 @@ def raw(kind: int, data: bytes, count: int) -> list[dict]:
 with sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True) as db:
     for kind, count, codec, length, checksum, data in db.execute("SELECT kind, count, codec, raw_length, checksum, data FROM block ORDER BY id"):
         assert zlib.crc32(data) == checksum, "checksum"
-        if codec == 1:
+        if codec:
             data = lz4(data)
         assert len(data) == length, "raw length"
-        for row in (columns if codec == 1 else raw)(kind, data, count):
+        for row in columns(kind, data, count, codec == 2) if codec else raw(kind, data, count):
             assert row["kind"] == kind
             print(json.dumps(row))

@@ -30,3 +30,8 @@ int flightrec_thread_name(const char *name);
 int flightrec_coalesce(int fd, const char *name, struct ethtool_coalesce *into);
 /* Variadic prctl(2) does not import. */
 int flightrec_die_with_parent(void);
+/* lseek(2) with SEEK_DATA and SEEK_HOLE. */
+off_t flightrec_next_data(int fd, off_t from);
+off_t flightrec_next_hole(int fd, off_t from);
+/* sync_file_range(2) with SYNC_FILE_RANGE_WRITE for the whole file: starts writing it to the disk, and does not wait. */
+int flightrec_start_writing(int fd);

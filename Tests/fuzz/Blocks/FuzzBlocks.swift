@@ -19,8 +19,10 @@ public func one(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
         if columns {
             // Behind LZ4, where mutations of compressed bytes rarely reach.
             guard count <= BlockCodec.maximumLength / kind.size else { return 0 }
+            let isSided = input[1] & 0x7f == BlockCodec.sided
+            guard !isSided || kind == .turn || kind == .open else { return 0 }
             let records = try bytes.withUnsafeBytes { bytes in
-                try ColumnCodec.decode(kind, bytes, count: count)
+                try ColumnCodec.decode(kind, bytes, count: count, sided: isSided)
             }
             try collect(kind, records, count)
         } else {
@@ -37,7 +39,8 @@ public func one(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
     return 0
 }
 
-/// What was decoded is whole, survives being encoded again, and can be explained and shown.
+/// What was decoded is whole, survives being encoded again, can be passed over by its index, and can be explained and shown, as
+/// turns in memory and block by block.
 private func collect(_ kind: EventKind, _ records: [UInt8], _ count: Int) throws {
     precondition(records.count == count * kind.size, "\(records.count) bytes for \(count) records")
     let block = records.withUnsafeBytes {
@@ -45,15 +48,26 @@ private func collect(_ kind: EventKind, _ records: [UInt8], _ count: Int) throws
     }
     let again = try block.records()
     precondition(again == records, "encoded and decoded, it is another")
+    let index = try block.index()
+    let sockets = SocketSet.decode(SocketSet.encode(index.sockets), most: count)
+    precondition(sockets == index.sockets, "its sockets come back as others")
     var evidence = Evidence(
         id: "fuzz", clock: ClockPair(monotonic: 0, wall: 0), askedFrom: 0, askedTo: .max, from: 0, to: .max)
     evidence.facts["threads"] = "followed"
+    var byBlock = evidence
     try evidence.collect([block])
-    let socket = evidence.turns.first?.socket ?? 0
+    let first = evidence.turns.first
     evidence.triggers = [
         TriggerFact(
-            kind: .latency, at: evidence.turns.first?.end ?? 0, container: 1, socket: socket, observed: 2, threshold: 1,
+            kind: .latency, at: first?.end ?? 0, container: 1, socket: first?.socket ?? 0, observed: 2, threshold: 1,
             rule: "fuzz")
     ]
     present(analyze(evidence), bytes: UInt64(records.count))
+    guard kind == .turn || kind == .open else { return }
+    byBlock.triggers = evidence.triggers
+    let turns = try BlockTurns([block], from: 0, to: .max)
+    precondition(turns.count == evidence.turns.count, "block by block there are \(turns.count) turns")
+    precondition(turns.indices == [index], "its index is another")
+    byBlock.sockets = evidence.sockets
+    present(try analyze(byBlock, turns), bytes: UInt64(records.count))
 }
