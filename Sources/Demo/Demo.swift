@@ -15,6 +15,8 @@ public final class Demo: Sendable {
     private struct Children {
         var processes: [Process] = []
         var stopping = false
+        /// Stopping because of a signal, not because the story is over.
+        var interrupted = false
     }
     private let children = Mutex(Children())
     private let executable: String
@@ -44,7 +46,7 @@ public final class Demo: Sendable {
             return try story(fault)
         } catch {
             // What failed after a signal failed because of it.
-            throw isStopping ? DemoError.interrupted : error
+            throw children.withLock { $0.interrupted } ? DemoError.interrupted : error
         }
     }
 
@@ -72,7 +74,9 @@ public final class Demo: Sendable {
         say("demo: normal traffic, about 30 ms a request")
         try awaitArmed(recorder, client)
         for _ in 0..<Self.baselineRequests where recorder.isRunning && !isStopping { _ = try client.ask() }
-        guard recorder.isRunning else { throw DemoError("the recorder ended: see its message above") }
+        guard recorder.isRunning else {
+            throw DemoError("the recorder ended: see its message above", exitCode: max(1, recorder.terminationStatus))
+        }
         let measured = try inject(fault, host, client)
         say("demo: injected \(fault.rawValue); the client waited \(measured / 1_000_000) ms")
         for _ in 0..<60 where !isStopping { _ = try client.ask() }
@@ -147,7 +151,10 @@ public final class Demo: Sendable {
         [SIGINT, SIGTERM, SIGHUP].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { [self] in stopChildren() }
+            source.setEventHandler { [self] in
+                children.withLock { $0.interrupted = true }
+                stopChildren()
+            }
             source.resume()
             return source
         }

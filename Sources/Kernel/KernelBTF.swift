@@ -8,7 +8,9 @@ struct KernelBTF: ~Copyable {
     /// Throws `.unsupported` when the kernel carries no BTF (CONFIG_DEBUG_INFO_BTF).
     init() throws(KernelError) {
         guard let btf = btf__load_vmlinux_btf() else {
-            throw .unsupported("no BTF at /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF)")
+            throw .unsupported(
+                "no BTF at /sys/kernel/btf/vmlinux: a kernel built with CONFIG_DEBUG_INFO_BTF is needed, as distributions'"
+                    + " have been since 2021")
         }
         self.btf = btf
     }

@@ -5,6 +5,8 @@ import Glibc
 public enum KernelError: Error, Sendable, Equatable, CustomStringConvertible {
     /// CAP_BPF or CAP_PERFMON is missing. Exit code 4.
     case privilege(String)
+    /// bpf(2) is refused although the capabilities are there; in words with the next step. Exit code 4.
+    case refused(String)
     /// The kernel lacks BTF or a hook nothing can replace. Exit code 5.
     case unsupported(String)
     /// libbpf or the kernel failed otherwise.
@@ -14,6 +16,7 @@ public enum KernelError: Error, Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .privilege(let what):
             "\(what): needs CAP_BPF and CAP_PERFMON: run with sudo, or see `flightrec doctor`"
+        case .refused(let what): what
         case .unsupported(let what): "this kernel can't run flightrec: \(what); see `flightrec doctor`"
         case .failed(let operation, let errno, let log):
             "\(operation): \(String(cString: strerror(errno)))" + (log.isEmpty ? "" : "\n\(log)")

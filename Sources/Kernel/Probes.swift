@@ -41,7 +41,11 @@ public final class Probes {
         dropReasons = btf.enumNames("skb_drop_reason", dropping: "SKB_DROP_REASON_").merging(
             [UInt32(FR_REASON_LISTEN_OVERFLOW): "TCP_LISTEN_OVERFLOW"]) { kernels, _ in kernels }
         ladder = Ladder(btf: btf, debug: debug)
-        object = try Self.settle(&ladder, filter)
+        do throws(KernelError) {
+            object = try Self.settle(&ladder, filter)
+        } catch {
+            throw Obstacle.explain(error, btf: btf)
+        }
         globals = Globals(object: object.object)
         try openRing()
     }

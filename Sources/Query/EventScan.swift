@@ -56,6 +56,9 @@ public protocol Scan: AnyObject {
     /// Moves to the next row, at first to the first; false at the end. Throws `CaptureError`, or that it was interrupted.
     func advance() throws -> Bool
     func value(_ column: Int) -> Value
+    /// Tells the current row from all others of the table, the same in every scan: of two scans for the terms of an OR, SQLite
+    /// leaves out what has a number it had already.
+    var rowID: Int64 { get }
 }
 
 /// Decodes one block after another, those alone that the constraints leave.
@@ -65,9 +68,10 @@ final class EventScan<Event, Row>: Scan {
     private let names: Names
     /// What `table.columns` compute, apart from all that describes them.
     private let values: [@Sendable (Row, Names) -> Value]
-    /// Still to be decoded, last first.
-    private var pending: [() throws -> [Event]] = []
+    /// Still to be decoded, last first, with the number of the first row.
+    private var pending: [(first: Int64, decode: () throws -> [Event])] = []
     private var events: [Event] = []
+    private var first: Int64 = 0
     private var position = -1
     private var row: Row?
 
@@ -77,22 +81,25 @@ final class EventScan<Event, Row>: Scan {
         names = capture.names
         values = table.columns.map(\.value)
         guard !table.kinds.isEmpty else {
-            pending = [{ table.events(capture.frame) }]
+            pending = [(0, { table.events(capture.frame) })]
             return
         }
         let pruner = Pruner(table.columnFacts, constraints, capture.names)
-        let admitted = capture.blocks.filter { table.kinds.contains($0.kind) && pruner.admits($0) }
-        let retold = admitted.filter { $0.kind.isRetold }
+        let admitted = capture.blocks.enumerated().filter { table.kinds.contains($1.kind) && pruner.admits($1) }
+        let retold = admitted.map(\.element).filter { $0.kind.isRetold }
         if !retold.isEmpty {
-            pending.append {
+            // Open turns are all of them or none: below the numbers of all blocks.
+            let decode: () throws -> [Event] = {
                 guard table.kinds.contains(.open) else { return table.events(try capture.events(in: retold)) }
                 var evidence = capture.frame
                 evidence.turns = try capture.openTurns()
                 return table.events(evidence)
             }
+            pending.append((.min, decode))
         }
-        for block in admitted.reversed() where !block.kind.isRetold {
-            pending.append { table.events(try capture.events(in: [block])) }
+        for (index, block) in admitted.reversed() where !block.kind.isRetold {
+            // A block has 2^24 records at most (schema/BLOCKS.md).
+            pending.append((Int64(index) << 24, { table.events(try capture.events(in: [block])) }))
         }
     }
 
@@ -101,11 +108,14 @@ final class EventScan<Event, Row>: Scan {
         position += 1
         while position >= events.count {
             guard let next = pending.popLast() else { return false }
-            events = try next()
+            events = try next.decode()
+            first = next.first
             position = 0
         }
         return true
     }
+
+    var rowID: Int64 { table.identity?(events[position]) ?? first + Int64(position) }
 
     func value(_ column: Int) -> Value {
         if let row { return values[column](row, names) }

@@ -59,6 +59,8 @@ public struct EventTable<Event, Row>: Sendable {
     public let at: @Sendable (Event) -> Instant
     /// Done only for rows of which a column is asked for.
     public let row: @Sendable (Event) -> Row
+    /// Of what is told again in any of several blocks: the same number whichever of them were read.
+    var identity: (@Sendable (Event) -> Int64)?
     public let columns: [Column<Row>]
 }
 

@@ -56,7 +56,7 @@ final class VirtualTable {
             return SQLITE_OK
         }
         methods.xRowid = { cursor, rowid in
-            rowid?.pointee = own(cursor)?.row ?? 0
+            rowid?.pointee = own(cursor)?.scan.rowID ?? 0
             return SQLITE_OK
         }
         module.initialize(to: methods)
@@ -67,7 +67,6 @@ final class VirtualTable {
     private final class Cursor {
         let scan: any Scan
         var isDone = false
-        var row: sqlite3_int64 = 0
 
         init(_ scan: any Scan) { self.scan = scan }
     }
@@ -165,7 +164,6 @@ final class VirtualTable {
         guard let cursor, let state = own(cursor) else { return SQLITE_MISUSE }
         do {
             state.isDone = try !state.scan.advance()
-            state.row += 1
             return SQLITE_OK
         } catch is Interruption {
             return SQLITE_INTERRUPT

@@ -36,7 +36,7 @@ struct DemoCommand: ParsableCommand {
         } catch let error as DemoError where error == .interrupted {
             throw ExitCode(130)
         } catch let error as DemoError {
-            throw Failure(message: error.description)
+            throw Failure(message: error.description, code: error.exitCode)
         }
         for arguments in [["list", "--dir", directory], ["show", "latest", "--dir", directory]] {
             Terminal.print("\n$ flightrec \(arguments.prefix { $0 != "--dir" }.joined(separator: " "))")

@@ -51,7 +51,7 @@ struct DoctorCommand: ParsableCommand {
         } catch {
             report.problem = error.description
             switch error {
-            case .privilege: code = Exit.privilege
+            case .privilege, .refused: code = Exit.privilege
             case .unsupported: code = Exit.unsupported
             case .failed: code = Exit.failed
             }

@@ -75,7 +75,7 @@ struct RecordCommand: ParsableCommand {
             try Recorder(options, logger: logger, reload: Self.reload).run()
         } catch let error as KernelError {
             switch error {
-            case .privilege: throw Failure(message: error.description, code: Exit.privilege)
+            case .privilege, .refused: throw Failure(message: error.description, code: Exit.privilege)
             case .unsupported: throw Failure(message: error.description, code: Exit.unsupported)
             case .failed: throw Failure(message: error.description)
             }

@@ -60,4 +60,27 @@ import Testing
         #expect(try rows(database, later) == [[.integer(0)]])
         #expect(database.events.decoded == before)
     }
+
+    /// SQLite scans once for each term of an OR, and leaves out what it had already: by the rows' numbers.
+    @Test func anORHasEveryRowOnce() throws {
+        let second = Self.second
+        let fixture = try CaptureFixture([
+            CaptureFixture.block(.turn, 1, [CaptureFixture.turn(10 * second, 11 * second, container: 1, socket: 1)]),
+            CaptureFixture.block(.turn, 2, [CaptureFixture.turn(12 * second, 30 * second, container: 2, socket: 3)]),
+            CaptureFixture.block(
+                .open, 1, [CaptureFixture.turn(10 * second, 12 * second, container: 1, socket: 2, kind: .open)]),
+            CaptureFixture.block(
+                .slice, 1, [CaptureFixture.slice(10 * second, 11 * second, container: 1, isOpen: true)]),
+            CaptureFixture.block(.slice, 1, [CaptureFixture.slice(10 * second, 40 * second, container: 1)]),
+            CaptureFixture.block(.slice, 2, [CaptureFixture.slice(41 * second, 42 * second, container: 2)]),
+        ])
+        let database = try CaptureDatabase(path: fixture.path)
+        let late = CaptureFixture.origin + 15 * second
+        let turns = "SELECT socket FROM turns WHERE socket < 3 OR end_ns > \(late) ORDER BY socket"
+        #expect(try rows(database, turns) == [[.integer(1)], [.integer(2)], [.integer(3)]])
+        let overlapping = "SELECT count(*) FROM turns WHERE socket >= 1 OR end_ns > \(late)"
+        #expect(try rows(database, overlapping) == [[.integer(3)]])
+        let slices = "SELECT count(*) FROM slices WHERE end_ns > \(late) OR start_ns < \(late)"
+        #expect(try rows(database, slices) == [[.integer(2)]])
+    }
 }

@@ -54,11 +54,11 @@ def during(begin, end):
 
 
 def pause(trial: Trial) -> None:
-    run("docker", "pause", "api")
+    trial.host.pause("api")
 
 
 def unpause(trial: Trial) -> None:
-    run("docker", "unpause", "api")
+    trial.host.unpause("api")
 
 
 def stop(trial: Trial) -> None:

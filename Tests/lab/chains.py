@@ -75,11 +75,11 @@ def stall(begin: Callable[[Trial], None], end: Callable[[Trial], None]):
 
 
 def pause(trial: Trial) -> None:
-    run("docker", "pause", "db")
+    trial.host.pause("db")
 
 
 def unpause(trial: Trial) -> None:
-    run("docker", "unpause", "db")
+    trial.host.unpause("db")
 
 
 def stop(trial: Trial) -> None:

@@ -140,6 +140,12 @@ class Host:
         parent = self.pid(name)
         return int(pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0])
 
+    def pause(self, name: str) -> None:
+        run("docker", "pause", name)
+
+    def unpause(self, name: str) -> None:
+        run("docker", "unpause", name)
+
     def identifier(self, name: str) -> str:
         return run("docker", "inspect", "-f", "{{.Id}}", name)
 

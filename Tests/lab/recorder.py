@@ -11,14 +11,15 @@ import time
 class Recorder:
     """Each trial has its own: incidents of one container are rationed within a recording."""
 
-    def __init__(self, flightrec: str, directory: pathlib.Path, socket: pathlib.Path, threshold: str, *options: str):
+    def __init__(self, flightrec: str, directory: pathlib.Path, socket: pathlib.Path, threshold: str, *options: str,
+                 around: str = "3s"):
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         self.flightrec, self.directory = flightrec, directory
         self.log = directory / "log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [flightrec, "record", "--dir", str(directory), "--threshold", threshold, "--before", "3s", "--after", "3s",
+                [flightrec, "record", "--dir", str(directory), "--threshold", threshold, "--before", around, "--after", around,
                  "--window", "20s", "--memory", "64M", "--docker-socket", str(socket), *options], stderr=log, stdout=log)
         for _ in range(100):
             if "armed" in self.log.read_text():

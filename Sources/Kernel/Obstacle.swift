@@ -1,0 +1,72 @@
+import CLibBPF
+import Foundation
+import Glibc
+
+/// Why a kernel refuses everything, in words with the next step. Asked for only when it has: what each thing is told by differs.
+enum Obstacle {
+    /// What `error` really is, when something stands in the way of every BPF program; `error` itself otherwise.
+    static func explain(_ error: KernelError, btf: borrowing KernelBTF) -> KernelError {
+        let may = Capabilities()
+        guard may.bpf, may.perfmon else { return error }
+        if let code = refusal() {
+            return refused(code, status: text("/proc/self/status"), users: text("/proc/self/uid_map"))
+        }
+        if isConfidential(lockdown: text("/sys/kernel/security/lockdown"), log: "\(error)") {
+            return .unsupported(
+                "kernel lockdown is in confidentiality mode, in which no BPF program may read the kernel's memory:"
+                    + " boot with lockdown=integrity, or without lockdown= and Secure Boot")
+        }
+        if let missing = missing(of: btf.enumNames("bpf_func_id", dropping: "BPF_FUNC_").values) {
+            return .unsupported("it has no BPF helper \(missing.helper): Linux \(missing.since) or newer is needed")
+        }
+        return error
+    }
+
+    /// The errno with which bpf(2) refuses the least there is; `nil`: it does not.
+    private static func refusal() -> Int32? {
+        let map = bpf_map_create(BPF_MAP_TYPE_ARRAY, nil, 4, 4, 1, nil)
+        guard map >= 0 else { return errno }
+        close(map)
+        return nil
+    }
+
+    /// Who refused bpf(2) to a process that has the capabilities, from /proc/self/status and /proc/self/uid_map.
+    static func refused(_ code: Int32, status: String, users: String) -> KernelError {
+        let words = users.split(whereSeparator: \.isWhitespace)
+        // user_namespaces(7): the first one maps every id to itself.
+        if words.count >= 3, words[0...2] != ["0", "0", "4294967295"] {
+            return .refused(
+                "this process has its capabilities only in a user namespace, where they don't count for bpf(2):"
+                    + " start flightrec outside of it, as the host's root")
+        }
+        // proc(5): 2 is a filter.
+        let lines = status.split(separator: "\n")
+        if lines.contains(where: { $0.hasPrefix("Seccomp:") && $0.hasSuffix("2") }) {
+            return .refused(
+                "bpf(2) is refused by a seccomp filter: start the container with --security-opt seccomp=unconfined, or"
+                    + " with a profile that allows bpf and perf_event_open (systemd: SystemCallFilter=bpf perf_event_open)"
+            )
+        }
+        if code == ENOSYS { return .unsupported("it was built without bpf(2) (CONFIG_BPF_SYSCALL)") }
+        return .refused(
+            "bpf(2) is refused though the capabilities are there (\(String(cString: strerror(code)))): a security module's"
+                + " policy (SELinux, AppArmor) may say no; its log, `journalctl -k` or `ausearch -m avc`, tells")
+    }
+
+    /// From the file of securityfs, or where that is not mounted from what the verifier said: the helpers exist, but not for
+    /// programs of a kernel in this mode (security/lockdown, bpf_tracing_func_proto); libbpf then tries the older one.
+    static func isConfidential(lockdown: String, log: String) -> Bool {
+        lockdown.contains("[confidentiality]") || log.contains("unknown func bpf_probe_read")
+    }
+
+    /// The first helper nothing here can do without that a kernel with these lacks.
+    static func missing(of helpers: some Collection<String>) -> (helper: String, since: String)? {
+        let needed = [
+            (helper: "sk_storage_get", since: "5.2"), (helper: "ringbuf_reserve", since: "5.8"),
+            (helper: "task_storage_get", since: "5.11"), (helper: "task_pt_regs", since: "5.15"),
+        ]
+        return needed.filter { !helpers.contains($0.helper) }.last
+    }
+
+    private static func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
+}

@@ -1,0 +1,73 @@
+"""Faults made by netem, which many hosts' kernels lack: delay, jitter, loss, reordering, duplicates."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from applications import api
+from host import run
+from place import Place
+from trial import Fault, Trial, Truth
+
+
+@contextlib.contextmanager
+def netem(host: Place, *words: str, both: bool = False) -> Iterator[None]:
+    """On the way to `api`, and on the way back too."""
+    devices = [host.device(name) for name in (("api", "client") if both else ("api",))]
+    for device in devices:
+        run("tc", "qdisc", "add", "dev", device, "root", "netem", *words)
+    try:
+        yield
+    finally:
+        for device in devices:
+            run("tc", "qdisc", "del", "dev", device, "root")
+
+
+def late(*words: str) -> Callable[[Trial], Truth]:
+    """One request that waits in the queue, as long as the client waits for it."""
+
+    def inject(trial: Trial) -> Truth:
+        asking = trial.ask("api", "none", 0, environment={"GO": "1"})
+        trial.began(asking)
+        with netem(trial.host, *(word.format(ms=trial.ms, part=trial.ms // 4) for word in words)):
+            trial.go(asking)
+            waited = trial.asked(asking)["ms"]
+        if waited < 0.7 * trial.ms:
+            raise RuntimeError(f"netem {words} cost {waited} ms, not {trial.ms}")
+        return Truth(waited, waited)
+
+    return inject
+
+
+def lost(trial: Trial) -> Truth:
+    """All that goes to `api` for a while."""
+    asking = trial.ask("api", "none", 0, environment={"GO": "1"})
+    trial.began(asking)
+    with netem(trial.host, "loss", "100%"):
+        trial.go(asking)
+        time.sleep(trial.ms / 1000)
+    waited = trial.asked(asking)["ms"]
+    return Truth(waited, waited)
+
+
+def meanwhile(*words: str) -> Callable[[Trial], Truth]:
+    """The handler sleeps; what netem does to its packets is not why the request is slow."""
+
+    def inject(trial: Trial) -> Truth:
+        with netem(trial.host, *words, both=True):
+            waited = trial.asked(trial.ask("api", "sleep"))["ms"]
+        return Truth(None if "delay" in words else waited, trial.ms)
+
+    return inject
+
+
+QUIET = {"container": "client", "busy": False}
+
+FAULTS = [
+    Fault("netem delay", "host.qdisc", api(), late("delay", "{ms}ms"), sizes=(180, 190), **QUIET),
+    Fault("netem delay, longer than RTO", "host.qdisc", api(), late("delay", "{ms}ms"), sizes=(700, 900), **QUIET),
+    Fault("netem jitter", "host.qdisc", api(), late("delay", "{ms}ms", "{part}ms"), sizes=(180, 190), **QUIET),
+    Fault("netem loss", "net.retransmit|bridge.drop|host.qdisc", api(), lost, sizes=(300, 600), **QUIET),
+    Fault("sleep, netem duplicate", "app.sleep", api(), meanwhile("duplicate", "100%"), sizes=(400, 800), busy=False),
+    Fault("sleep, netem reorder", "app.sleep", api(), meanwhile("delay", "8ms", "reorder", "50%"), sizes=(400, 800), busy=False),
+]

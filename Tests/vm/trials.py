@@ -1,0 +1,100 @@
+"""A part of the fault lab (Tests/lab) and netem's faults in the virtual machine, one trial of each.
+
+Prints a line a trial for the host to show, and one for its table. Usage: trials.py RUNG SLOW FLIGHTREC
+"""
+
+import dataclasses
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "lab"))
+
+import applications  # noqa: E402
+import bridge  # noqa: E402
+import chains  # noqa: E402
+import netem  # noqa: E402
+import network  # noqa: E402
+from lab import conditions  # noqa: E402
+from place import Place  # noqa: E402
+from recorder import Recorder  # noqa: E402
+from trial import Fault, judge  # noqa: E402
+from host import run  # noqa: E402
+from wire import HERE, NAMESPACE  # noqa: E402
+
+#: Those that need neither Docker nor a second CPU nor a disk, at least one of every layer.
+NAMES = ("handler sleeps", "handler computes", "handler waits for a lock", "container paused in a request", "process stopped", "CPU quota",
+         "chain, sleep", "reader stops", "request lost once", "long path", "remote peer slow")
+#: Emulated, a request to a service that is warm takes longer than the threshold of a short fault would be.
+SIZES = {"handler sleeps": (400, 800), "handler computes": (400, 800), "handler waits for a lock": (400, 800), "chain, sleep": (400, 800),
+         "container paused in a request": (400, 800), "process stopped": (400, 800), "CPU quota": (800, 1200), "reader stops": (600, 900)}
+
+
+def two(host: Place) -> None:
+    """The chain's first and last container."""
+    host.service("db")
+    host.service("api", downstream=host.addresses("db"))
+
+
+def faults() -> list[Fault]:
+    known = {fault.name: fault for fault in applications.FAULTS + chains.FAULTS + bridge.FAULTS + network.FAULTS}
+    chosen = [dataclasses.replace(known[name], sizes=SIZES.get(name, known[name].sizes), busy=False) for name in NAMES]
+    for index, fault in enumerate(chosen):
+        if fault.tail:
+            chosen[index] = dataclasses.replace(fault, prepare=two, variants=("two",))
+    return chosen + netem.FAULTS
+
+
+def attempt(fault: Fault, host: Place, flightrec: str, slow: float):
+    trial = conditions(fault, host, 0, 1)
+    trial.style = "keep-alive"
+    began = time.monotonic()
+    recorder = Recorder(flightrec, host.scratch / "captures", host.socket, f"{max(60, int(trial.ms * fault.threshold))}ms", *fault.options,
+                        around="1500ms")
+    try:
+        truth = fault.inject(trial)
+        books = recorder.stop()
+        incidents = recorder.list()
+        largest = max(incidents, key=lambda row: row["peak_ns"], default=None)
+        show = recorder.show(largest["id"]) if largest else None
+    finally:
+        recorder.kill()
+        fault.clean(host)
+    return judge(fault, truth, incidents, show, books, began, slow), truth, show
+
+
+def main() -> int:
+    rung, slow, flightrec = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+    host = Place(pathlib.Path(tempfile.mkdtemp(prefix="lab-")))
+    host.start("client", "/bin/sleep", "86400")
+    failed = False
+    for fault in faults():
+        try:
+            fault.prepare(host)
+            if network.wires: # no address is translated here
+                run("ip", "-n", NAMESPACE, "route", "replace", "172.30.1.0/24", "via", HERE[4])
+            result, truth, show = attempt(fault, host, flightrec, slow)
+        except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as error:
+            print(f"guest: FAIL {rung}: {fault.name}: {error}", flush=True)
+            failed = True
+            continue
+        measured = f"{show['turn']['total_ns'] / 1e6:.0f}" if show else "-"
+        waited = f"{truth.client_ms:.0f}" if truth.client_ms is not None else "-"
+        print(f"guest: {'FAIL ' if result.wrong else ''}{rung}: {fault.name}: client {waited} ms, recorded {measured} ms, {result.got}"
+              f" ({result.confidence}), {result.seconds:.0f} s", flush=True)
+        print("\t".join(["guest: result", pathlib.Path("/proc/sys/kernel/osrelease").read_text().strip(), rung, "fault", fault.name,
+                         fault.cause, result.got, result.confidence, waited, measured, "wrong" if result.wrong else "right"]), flush=True)
+        if result.wrong:
+            failed = True
+            for line in [*result.wrong, result.text]:
+                print(f"guest:   {line}", flush=True)
+    for wire in network.wires:
+        wire.close()
+    host.close()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
