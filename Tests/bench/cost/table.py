@@ -36,8 +36,8 @@ Tools:
 
 {tools}
 
-`nothing` is a tool that does nothing: its interval says how much is noise. Tracepoints that are no events (they have no
-format, so only BPF can use them) are not in perf and ftrace{bare}; no tool but flightrec and the bare consumer knows what a turn is.
+`nothing` is a tool that does nothing: its interval says how much is noise. No tool but flightrec and the bare consumer knows what a
+turn is.{bare}
 CPU: of the tool's own processes while it is on, of one CPU; the kernel's part (programs, copying into rings) shows in the
 throughput alone.
 """
@@ -63,6 +63,8 @@ def note(found):
         words.append(f"{found['cpu_ns_per_event']:.0f} ns of CPU an event")
     if "events_per_second" in found:
         words.append(f"{found['events_per_second']:,.0f} events/s")
+    if "events_per_request" in found:
+        words.append(f"{found['events_per_request']:.2f} events a request")
     if "resident_mib" in found:
         words.append(f"{found['resident_mib']} MiB resident for a window of {found['window_mib']} MiB")
         words.append(f"{found['lost']} lost")
@@ -137,7 +139,7 @@ def machine():
 def document(kept):
     figures = kept["figures"]
     tools = "\n".join(f"* {tool.title}: {tool.how}." for tool in TOOLS.values())
-    bare = f" (`{'`, `'.join(kept['bare'])}`)" if kept["bare"] else ""
+    bare = f" Tracepoints that are no events can be had with BPF alone: `{'`, `'.join(kept['bare'])}`." if kept["bare"] else ""
     text = METHOD.format(slice=0.3, clients=50, tools=tools, bare=bare)
     found = [one for load in figures.values() for one in load.values()]
     places = sorted({f"{one['machine']}" for one in found})

@@ -73,11 +73,11 @@ class Flightrec(Tool):
 
     def finish(self, load):
         first = probes.ask(CAPTURES, "status")["status"]
-        rows = probes.bpf_time(self.own, load)
+        rows, served = probes.bpf_time(self.own, load)
         last = probes.ask(CAPTURES, "status")["status"]
         events = max(last["events"] - first["events"], 1)
         return {
-            "programs": rows, "events_per_second": events / 5,
+            "programs": rows, "events_per_second": events / 5, "events_per_request": events / served,
             "cpu_ns_per_event": (last["cpuNs"] - first["cpuNs"]) / events,
             "resident_mib": last["rssBytes"] >> 20, "window_mib": last["windowBytes"] >> 20, "lost": last["lost"],
         }
@@ -136,8 +136,9 @@ class Bare(Tool):
 
     def finish(self, load):
         before = int(self.say(b"s").split()[0])
-        rows = probes.bpf_time(self.own, load)
-        return {"programs": rows, "events_per_second": (int(self.say(b"s").split()[0]) - before) / 5}
+        rows, served = probes.bpf_time(self.own, load)
+        events = int(self.say(b"s").split()[0]) - before
+        return {"programs": rows, "events_per_second": events / 5, "events_per_request": events / served}
 
     def stop(self):
         self.process.stdin.close()
