@@ -9,6 +9,7 @@ import Foundation
 import Glibc
 import Kernel
 import Logging
+import Synchronization
 import Trigger
 import Window
 
@@ -98,7 +99,12 @@ public final class Recorder {
         try loop.watch(probes.ringDescriptor, .ring)
         try loop.watch(control.descriptor, .control)
         metrics = try options.metrics.map { address in
-            try MetricsServer(address, pump: loop.wakeDescriptor) { [resolver] in MetricsText($0, resolver).text }
+            let series = Mutex(SeriesTotals())
+            return try MetricsServer(address, pump: loop.wakeDescriptor) { [logger] in
+                logger.warning("\($0)")
+            } render: { [resolver] snapshot in
+                series.withLock { MetricsText(snapshot, resolver, &$0).text }
+            }
         }
     }
 
