@@ -81,7 +81,8 @@ public struct PendingIncident: Sendable {
 public struct IncidentTracker: Sendable {
     private var before: UInt64
     private var after: UInt64
-    private let cap: UInt64
+    /// ns from an incident's first trigger to its end at most.
+    public let cap: UInt64
     private var budget: IncidentBudget
     public var suppressed: [ContainerKey: Suppressed] { budget.suppressed }
     /// Triggers suppressed since the start.
