@@ -46,7 +46,9 @@ public final class Recorder {
     var costs = CostHistory()
     var circumstances: [String: String]
     let context: ContextReader
+    /// As of the last walk.
     var openTurns: [fr_turn] = []
+    private var pace = WalkPace()
     var started: Instant = 0
     private var ticks = 0
     private var failedTicks = 0
@@ -156,6 +158,7 @@ public final class Recorder {
     private func finish() throws {
         service.tell("STOPPING=1")
         metrics?.stop()
+        if tracker.isCollecting { try walk(Clock.monotonic()) }
         drain()
         publish(force: true)
         publisher.finish()
@@ -202,13 +205,14 @@ public final class Recorder {
     private func onTick() throws {
         drain()
         let now = Clock.monotonic()
-        openTurns.removeAll(keepingCapacity: true)
-        if detachedAt == nil { try probes.walkOpen { openTurns.append($0) } }
+        let isWalked = pace.isDue(at: now) || tracker.isDue(at: now)
+        if isWalked { try walk(now) }
         drain()
         var slow = tracker.isCollecting
         // Those answered are judged at their end, which is not known yet; they are here for a capture made meanwhile.
         for raw in openTurns where Turn.Flags(rawValue: raw.flags).contains(.open) {
             slow = true
+            guard isWalked else { break }
             watch(raw.h.cgroup, until: now &+ options.after)
             if let fact = trigger.open(observe(raw)) { fire(fact, began: raw.start) }
         }
@@ -225,6 +229,15 @@ public final class Recorder {
         if slow || whole { softirqs.note(try probes.softirqs(), at: now, whole: whole) }
         if whole { try onSlowTick(now) }
         publish(force: false)
+    }
+
+    /// Finds the turns that are open. What is published must know those of its own time.
+    func walk(_ now: Instant) throws(KernelError) {
+        openTurns.removeAll(keepingCapacity: true)
+        guard detachedAt == nil else { return }
+        let begin = WalkPace.threadTime()
+        try probes.walkOpen { openTurns.append($0) }
+        pace.took(WalkPace.threadTime() - begin, at: now)
     }
 
     /// Threads keep their last slices; they are fetched while something is slow, before newer ones take their place.

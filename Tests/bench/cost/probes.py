@@ -14,24 +14,32 @@ def bpftool(*arguments):
     return json.loads(subprocess.run(["bpftool", "-j", *arguments], check=True, capture_output=True).stdout)
 
 
-def programs():
-    """Ids of all that are loaded, by anybody."""
-    return {p["id"]: p for p in bpftool("prog", "show")}
-
-
 class Own:
-    """Programs and maps that came since it was made: of the tool that was started meanwhile."""
+    """Programs and maps a process holds; others of this machine's are none of our concern."""
 
-    def __init__(self):
-        self.programs_before = set(programs())
-        self.maps_before = {m["id"] for m in bpftool("map", "show")}
+    def __init__(self, pid):
+        self.pid = pid
+
+    def ids(self, field):
+        """Of its descriptors: `prog_id` or `map_id` (bpf_prog_show_fdinfo, bpf_map_show_fdinfo)."""
+        found = set()
+        for name in os.listdir(f"/proc/{self.pid}/fdinfo"):
+            try:
+                with open(f"/proc/{self.pid}/fdinfo/{name}") as f:
+                    found |= {int(line.split()[1]) for line in f if line.startswith(field + ":")}
+            except FileNotFoundError:
+                pass  # closed since it was listed
+        return found
 
     def programs(self):
-        return [p for p in programs().values() if p["id"] not in self.programs_before
+        """All but those libbpf loads to learn what the kernel can."""
+        mine = self.ids("prog_id")
+        return [p for p in bpftool("prog", "show") if p["id"] in mine
                 and re.search(r"_(tp|fentry|fexit|kprobe|kretprobe)|^walk_|_resu$", p.get("name", ""))]
 
     def maps(self):
-        return [m for m in bpftool("map", "show") if m["id"] not in self.maps_before]
+        mine = self.ids("map_id")
+        return [m for m in bpftool("map", "show") if m["id"] in mine]
 
     def run_times(self):
         """Name → (ns, runs)."""

@@ -57,11 +57,11 @@ class Flightrec(Tool):
     how = "probes attached and detached through its control socket; it goes on running"
 
     def start(self):
-        self.own = probes.Own()
         self.process = subprocess.Popen(
             [self.flightrec, "record", "--dir", CAPTURES, "--threshold", "10s", "--quiet",
              "--docker-socket", os.environ["docker_root"] + "/docker.sock"])
         probes.wait_for(lambda: os.path.exists(os.path.join(CAPTURES, "control.sock")), 15, "the recorder")
+        self.own = probes.Own(self.process.pid)
         time.sleep(1)
         self.off()
 
@@ -111,10 +111,10 @@ class Bare(Tool):
     how = "the same programs and variables; its C program reads the ring every 100 ms and throws all away"
 
     def start(self):
-        self.own = probes.Own()
         self.process = subprocess.Popen(
             ["./drain", "probes.o", "rodata", "data", *self.hooks.programs],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.own = probes.Own(self.process.pid)
         self.answer()
 
     def answer(self):

@@ -28,12 +28,12 @@ class Recorder:
         self.cgroup = memory.parent / f"flightrec-scale-recorder-{os.getpid()}" if memory.exists() else None
         if self.cgroup:
             self.cgroup.mkdir(exist_ok=True)
-        self.own = probes.Own()
         self.log = open("recorder.log", "w+")
         self.process = subprocess.Popen(
             [flightrec, "record", "--host", "--port", "7000", "--dir", self.captures, "--threshold", "10s", "--memory", f"{MEMORY}M",
              "--docker-socket", "/nonexistent", "--keep-free", "0"], stderr=self.log, preexec_fn=self.join)
         probes.wait_for(lambda: "armed" in open("recorder.log").read(), 60, "the recorder")
+        self.own = probes.Own(self.process.pid)
 
     def join(self):
         if self.cgroup:
