@@ -22,7 +22,8 @@ request. After 3 s, {seconds} s are measured.
 
 CPU: of one CPU, the recorder's own threads. Resident: VmRSS and its peak VmHWM, with the window's part. Kernel: what the kernel holds for the
 recorder's memory cgroup (`memory.kmem.usage_in_bytes`: maps, the state of sockets and threads, programs), and 3 s after all sockets were closed.
-Walk: one pass of the iterator that looks for hung turns, which the recorder makes ten times a second; it visits every socket with state.
+Walk: one pass of the iterator that looks for hung turns, which visits every socket with state. The recorder makes ten a second, or so many
+that they take a thirty-second of one CPU.
 """
 
 
