@@ -47,7 +47,15 @@ public final class ContextReader {
         }
     }
 
-    public func expire(before limit: Instant) { history.expire(before: limit) }
+    /// Forgets what was read before `limit`, and closes the files of containers not looked at since: most have ended, and their
+    /// cgroups can't go while somebody has a file of theirs open.
+    public func expire(before limit: Instant) {
+        history.expire(before: limit)
+        if open.values.contains(where: { $0.used < limit }) { open = open.filter { $0.value.used >= limit } }
+    }
+
+    /// Containers whose files are open.
+    var opened: Int { open.count }
 
     private func read(_ look: LookSchedule.Look, at now: Instant) {
         let key = look.container

@@ -26,14 +26,20 @@ final class MetricsServer: Sendable {
     /// The pump's.
     private let pump: Int32
     private let ended = DispatchSemaphore(value: 0)
+    private let warn: @Sendable (String) -> Void
+    private let accept: @Sendable (Int32) -> Int32
     private let render: @Sendable (MetricsSnapshot) -> String
 
-    /// `pump`: an eventfd that makes the pump call `supply`. `render` makes the text, on our thread.
+    /// `pump`: an eventfd that makes the pump call `supply`. `warn` and `render`, which makes the text, are called on our thread;
+    /// `accept` takes a connection of a listener without waiting, as accept(2).
     init(
-        _ address: MetricsAddress, pump: Int32, render: @escaping @Sendable (MetricsSnapshot) -> String
+        _ address: MetricsAddress, pump: Int32, accept: @escaping @Sendable (Int32) -> Int32 = { flightrec_accept($0) },
+        warn: @escaping @Sendable (String) -> Void, render: @escaping @Sendable (MetricsSnapshot) -> String
     ) throws(SystemError) {
         self.address = address
         self.pump = pump
+        self.accept = accept
+        self.warn = warn
         self.render = render
         listener = try address.listen()
         wake = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
@@ -82,12 +88,14 @@ final class MetricsServer: Sendable {
     private func serve() {
         var connections: [MetricsConnection] = []
         var body: (text: [UInt8], at: UInt64)?
+        var entrance = Entrance()
         while true {
-            var polled = [pollfd(fd: wake, events: Int16(POLLIN), revents: 0)]
-            polled.append(pollfd(fd: listener, events: Int16(POLLIN), revents: 0))
-            polled += connections.map { pollfd(fd: $0.descriptor, events: $0.events, revents: 0) }
             let now = Clock.monotonic()
-            let soonest = connections.map(\.deadline).min()
+            var polled = [pollfd(fd: wake, events: Int16(POLLIN), revents: 0)]
+            // poll(2) leaves out what has a negative descriptor.
+            polled.append(pollfd(fd: entrance.isOpen(at: now) ? listener : -1, events: Int16(POLLIN), revents: 0))
+            polled += connections.map { pollfd(fd: $0.descriptor, events: $0.events, revents: 0) }
+            let soonest = (connections.map(\.deadline) + (entrance.opens.map { [$0] } ?? [])).min()
             let time = soonest.map { Int32(clamping: $0 > now ? ($0 - now) / 1_000_000 + 1 : 0) } ?? -1
             poll(&polled, nfds_t(polled.count), time)
             if polled[0].revents != 0 {
@@ -101,7 +109,7 @@ final class MetricsServer: Sendable {
                 if let snapshot { body = (Array(render(snapshot).utf8), Clock.monotonic()) }
             }
             for index in connections.indices where polled[index + 2].revents != 0 { connections[index].move() }
-            if polled[1].revents != 0 { accept(into: &connections) }
+            if polled[1].revents != 0 { take(&entrance, into: &connections) }
             answer(&connections, &body)
             let limit = Clock.monotonic()
             for connection in connections where connection.isDone || connection.deadline <= limit { connection.close() }
@@ -110,9 +118,42 @@ final class MetricsServer: Sendable {
         for connection in connections { connection.close() }
     }
 
-    private func accept(into connections: inout [MetricsConnection]) {
-        let descriptor = flightrec_accept(listener)
-        guard descriptor >= 0 else { return }
+    /// Out of descriptors or memory, a connection that waits makes the listener ready at every look: none is taken for a while
+    /// then, and it is said once until one could be taken again.
+    private struct Entrance {
+        /// ns.
+        static let pause: UInt64 = 1_000_000_000
+        private(set) var opens: UInt64?
+        private var isReported = false
+
+        mutating func isOpen(at now: UInt64) -> Bool {
+            if let opens, now < opens { return false }
+            opens = nil
+            return true
+        }
+
+        /// True when it is news.
+        mutating func failed() -> Bool {
+            opens = Clock.monotonic() + Self.pause
+            defer { isReported = true }
+            return !isReported
+        }
+
+        mutating func worked() { isReported = false }
+    }
+
+    private func take(_ entrance: inout Entrance, into connections: inout [MetricsConnection]) {
+        let descriptor = accept(listener)
+        guard descriptor >= 0 else {
+            // Gone again before it was taken, or a signal (accept(2)): the next look will tell.
+            if [EAGAIN, EINTR, ECONNABORTED].contains(errno) { return }
+            let why = SystemError("taking a connection of --metrics")
+            if entrance.failed() {
+                warn("\(why); trying once a second. Raise this process's limit of open files (LimitNOFILE= of a unit)")
+            }
+            return
+        }
+        entrance.worked()
         if connections.count >= Self.mostConnections {
             // The longest there has had its chance.
             connections.removeFirst().close()

@@ -26,11 +26,15 @@ struct MetricsSnapshot: Sendable {
 /// The figures in Prometheus' text format 0.0.4.
 struct MetricsText {
     private(set) var text = ""
-    private let resolver: ContainerResolver
 
-    init(_ snapshot: MetricsSnapshot, _ resolver: ContainerResolver) {
-        self.resolver = resolver
-        containers(snapshot.tallies)
+    /// `series`: what was told before, and from now on what is told here.
+    init(_ snapshot: MetricsSnapshot, _ resolver: ContainerResolver, _ series: inout SeriesTotals) {
+        containers(
+            series.sums(snapshot.tallies) {
+                Self.labels("cgroup \($0.container)", String($0.container, radix: 16), $0.role)
+            } named: { key in
+                resolver.cached(key.container).map { Self.labels($0.name, String($0.id.prefix(12)), key.role) }
+            })
         host(snapshot.softirqs)
         triggers(snapshot)
         watching(snapshot)
@@ -64,18 +68,11 @@ struct MetricsText {
         value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
     }
 
-    private mutating func containers(_ tallies: [TallyRow]) {
-        // Two keys of one name are one series: Prometheus refuses a series told twice.
-        var totals: [String: TallyTotal] = [:]
-        for row in tallies {
-            let name = resolver.cached(row.key.container)
-            let id = name.map { String($0.id.prefix(12)) } ?? String(row.key.container, radix: 16)
-            let labels =
-                "container=\"\(Self.escaped(name?.name ?? "cgroup \(row.key.container)"))\","
-                + "container_id=\"\(Self.escaped(id))\",role=\"\(row.key.role == .served ? "served" : "called")\""
-            totals[labels] = totals[labels].map { $0.adding(row.total) } ?? row.total
-        }
-        let sorted = totals.sorted { $0.key < $1.key }
+    private static func labels(_ name: String, _ id: String, _ role: Role) -> String {
+        "container=\"\(escaped(name))\",container_id=\"\(escaped(id))\",role=\"\(role == .served ? "served" : "called")\""
+    }
+
+    private mutating func containers(_ sorted: [(labels: String, total: TallyTotal)]) {
         let duration = "flightrec_turn_duration_seconds"
         family(duration, "histogram", "Turns (a request and its answer) that ended, by container and role.")
         for (labels, total) in sorted {

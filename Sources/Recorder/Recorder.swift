@@ -9,6 +9,7 @@ import Foundation
 import Glibc
 import Kernel
 import Logging
+import Synchronization
 import Trigger
 import Window
 
@@ -45,7 +46,9 @@ public final class Recorder {
     var costs = CostHistory()
     var circumstances: [String: String]
     let context: ContextReader
+    /// As of the last walk.
     var openTurns: [fr_turn] = []
+    private var pace = WalkPace()
     var started: Instant = 0
     private var ticks = 0
     private var failedTicks = 0
@@ -108,7 +111,12 @@ public final class Recorder {
         try loop.watch(probes.ringDescriptor, .ring)
         try loop.watch(control.descriptor, .control)
         metrics = try options.metrics.map { address in
-            try MetricsServer(address, pump: loop.wakeDescriptor) { [resolver] in MetricsText($0, resolver).text }
+            let series = Mutex(SeriesTotals())
+            return try MetricsServer(address, pump: loop.wakeDescriptor) { [logger] in
+                logger.warning("\($0)")
+            } render: { [resolver] snapshot in
+                series.withLock { MetricsText(snapshot, resolver, &$0).text }
+            }
         }
     }
 
@@ -160,6 +168,7 @@ public final class Recorder {
     private func finish() throws {
         service.tell("STOPPING=1")
         metrics?.stop()
+        if tracker.isCollecting { try walk(Clock.monotonic()) }
         drain()
         publish(force: true)
         publisher.finish()
@@ -206,19 +215,14 @@ public final class Recorder {
     private func onTick() throws {
         drain()
         let now = Clock.monotonic()
-        openTurns.removeAll(keepingCapacity: true)
-        if detachedAt == nil {
-            try probes.walkOpen { raw in
-                var raw = raw
-                raw.cutTimes()
-                openTurns.append(raw)
-            }
-        }
+        let isWalked = pace.isDue(at: now) || tracker.isDue(at: now)
+        if isWalked { try walk(now) }
         drain()
         var slow = tracker.isCollecting
         // Those answered are judged at their end, which is not known yet; they are here for a capture made meanwhile.
         for raw in openTurns where Turn.Flags(rawValue: raw.flags).contains(.open) {
             slow = true
+            guard isWalked else { break }
             watch(raw.h.cgroup, until: now &+ options.after)
             if let fact = trigger.open(observe(raw)) { fire(fact, began: raw.start) }
         }
@@ -239,6 +243,19 @@ public final class Recorder {
         }
         if whole { try onSlowTick(now) }
         publish(force: false)
+    }
+
+    /// Finds the turns that are open. What is published must know those of its own time.
+    func walk(_ now: Instant) throws(KernelError) {
+        openTurns.removeAll(keepingCapacity: true)
+        guard detachedAt == nil else { return }
+        let begin = WalkPace.threadTime()
+        try probes.walkOpen { raw in
+            var raw = raw
+            raw.cutTimes()
+            openTurns.append(raw)
+        }
+        pace.took(WalkPace.threadTime() - begin, at: now)
     }
 
     /// Threads keep their last slices; they are fetched while something is slow, before newer ones take their place.

@@ -55,6 +55,11 @@ extension Recorder {
 
     /// Freezes the last `--before` now, beside any incident being collected.
     private func snapshot(reason: String) -> String {
+        do throws(KernelError) {
+            try walk(Clock.monotonic())
+        } catch {
+            logger.warning("open turns in this snapshot are those of the last look: \(error)")
+        }
         drain()
         let now = Clock.monotonic()
         let fact = TriggerFact(

@@ -16,6 +16,7 @@ extension Recorder {
         let new: RecorderOptions
         do throws(ReloadError) {
             new = try reload()
+            try new.checkReload(cap: tracker.cap)
         } catch {
             logger.error("the options stay as they were: \(error)")
             return
@@ -55,6 +56,17 @@ extension Recorder {
 }
 
 extension RecorderOptions {
+    /// Throws where a recorder that runs can't take these over. `cap`: ns an incident of it may last; what it waits for after a
+    /// trigger must fit.
+    func checkReload(cap: UInt64) throws(ReloadError) {
+        guard after > cap else { return }
+        throw ReloadError(
+            """
+            after can't be more than \(cap / 1_000_000_000) s while it runs, which is as long as an incident may last: choose \
+            less, or restart the recorder
+            """)
+    }
+
     /// Settings that differ and can be changed at once.
     func liveDifferences(_ new: RecorderOptions) -> [String] {
         var names: [String] = []

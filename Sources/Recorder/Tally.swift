@@ -69,6 +69,8 @@ struct Tally {
 /// A copy of one container's figures in one role.
 struct TallyRow: Sendable {
     var key: Tally.Key
+    /// When its figures began: a key that was forgotten begins anew.
+    var began: Instant
     /// ns the figures up to `slowest` are over: five to ten seconds, or less of a newcomer.
     var over: UInt64
     var turns: UInt64

@@ -24,6 +24,7 @@ final class TallyEntry {
     }
 
     let key: Tally.Key
+    private let began: Instant
     private(set) var lastUse: Instant
     private var current: Generation
     private var previous: Generation
@@ -31,6 +32,7 @@ final class TallyEntry {
 
     init(_ key: Tally.Key, at now: Instant) {
         self.key = key
+        began = now
         lastUse = now
         current = Generation(started: now)
         previous = Generation(started: now)
@@ -84,7 +86,7 @@ final class TallyEntry {
         // A generation that has just begun says little of a rate by itself.
         let from = min(previous.started, current.started)
         return TallyRow(
-            key: key, over: max(now > from ? now - from : 0, 1_000_000_000), turns: both.total,
+            key: key, began: began, over: max(now > from ? now - from : 0, 1_000_000_000), turns: both.total,
             p50: min(both.quantile(0.5), longest), p99: min(both.quantile(0.99), longest), max: longest,
             retransmits: previous.retransmits + current.retransmits,
             slowest: slowest.slowest.h.ts > 0 ? slowest.slowest : nil,

@@ -81,7 +81,8 @@ public struct PendingIncident: Sendable {
 public struct IncidentTracker: Sendable {
     private var before: UInt64
     private var after: UInt64
-    private let cap: UInt64
+    /// ns from an incident's first trigger to its end at most.
+    public let cap: UInt64
     private var budget: IncidentBudget
     public var suppressed: [ContainerKey: Suppressed] { budget.suppressed }
     /// Triggers suppressed since the start.
@@ -116,6 +117,9 @@ public struct IncidentTracker: Sendable {
     }
 
     public var isCollecting: Bool { pending != nil }
+
+    /// The time after the last trigger has passed: `due` hands the incident out.
+    public func isDue(at now: Instant) -> Bool { pending.map { now >= $0.to } ?? false }
 
     /// Takes a trigger into the incident being collected, or opens one. A turn that fired while it was open and ends after its
     /// incident does opens another, which makes the first superfluous: it has the whole turn.
@@ -194,7 +198,7 @@ public struct IncidentTracker: Sendable {
 
     /// The incident whose time after the last trigger has passed, once. `force`: whatever is pending, now.
     public mutating func due(at now: Instant, force: Bool = false) -> PendingIncident? {
-        guard var incident = pending, force || now >= incident.to else { return nil }
+        guard var incident = pending, force || isDue(at: now) else { return nil }
         incident.to = min(incident.to, max(now, incident.from))
         pending = nil
         return incident

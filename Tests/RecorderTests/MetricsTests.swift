@@ -25,12 +25,18 @@ private func snapshot(_ rows: [TallyRow] = []) -> MetricsSnapshot {
         fired: [("latency", 1), ("in-flight", 2)], suppressed: 3, timeInGaps: 250_000_000)
 }
 
-private func row(_ container: UInt64, _ latencies: [UInt64]) -> TallyRow {
+private func row(_ container: UInt64, _ latencies: [UInt64], began: UInt64 = 1) -> TallyRow {
     var total = TallyTotal()
     for latency in latencies { total.note(latency) }
     return TallyRow(
-        key: Tally.Key(container: container, role: .served), over: 1, turns: 0, p50: 0, p99: 0, max: 0, retransmits: 0,
+        key: Tally.Key(container: container, role: .served), began: began, over: 1, turns: 0, p50: 0, p99: 0, max: 0,
+        retransmits: 0,
         slowest: nil, total: total)
+}
+
+private func text(_ rows: [TallyRow] = []) -> String {
+    var series = SeriesTotals()
+    return MetricsText(snapshot(rows), ContainerResolver(), &series).text
 }
 
 @Suite struct MetricsTests {
@@ -48,9 +54,7 @@ private func row(_ container: UInt64, _ latencies: [UInt64]) -> TallyRow {
     }
 
     @Test func bucketsAreCumulativeAndCountEverything() {
-        let text = MetricsText(
-            snapshot([row(255, [50_000, 100_000, 100_001, 20_000_000_000])]), ContainerResolver()
-        ).text
+        let text = text([row(255, [50_000, 100_000, 100_001, 20_000_000_000])])
         let labels = "container=\"cgroup 255\",container_id=\"ff\",role=\"served\""
         #expect(text.contains("flightrec_turn_duration_seconds_bucket{\(labels),le=\"0.0001\"} 2\n"))
         #expect(text.contains("flightrec_turn_duration_seconds_bucket{\(labels),le=\"0.00025\"} 3\n"))
@@ -66,7 +70,7 @@ private func row(_ container: UInt64, _ latencies: [UInt64]) -> TallyRow {
 
     @Test func aSeriesIsToldOnce() {
         let rows = (0..<3).map { _ in row(7, [1000]) }
-        let text = MetricsText(snapshot(rows), ContainerResolver()).text
+        let text = text(rows)
         let lines = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { $0.prefix { $0 != " " } }
         #expect(Set(text.split(separator: "\n")).count == text.split(separator: "\n").count)
         #expect(lines.filter { $0.hasPrefix("flightrec_turn_duration_seconds_count") }.count == 1)
@@ -78,7 +82,9 @@ private func row(_ container: UInt64, _ latencies: [UInt64]) -> TallyRow {
         defer { close(pump) }
         let path = NSTemporaryDirectory() + "flightrec-metrics-\(getpid()).sock"
         let server = try MetricsServer(try #require(MetricsAddress(path)), pump: pump) {
-            MetricsText($0, ContainerResolver()).text
+            Issue.record("\($0)")
+        } render: { _ in
+            text()
         }
         server.start()
         let pumping = Mutex(true)
@@ -120,6 +126,42 @@ private func row(_ container: UInt64, _ latencies: [UInt64]) -> TallyRow {
         #expect(asked.load(ordering: .relaxed) - before <= 2 + Int((Clock.monotonic() - began) / 400_000_000))
     }
 
+    @Test func withoutDescriptorsItRestsAndSaysSoOnce() throws {
+        let pump = eventfd(0, Int32(EFD_NONBLOCK))
+        defer { close(pump) }
+        let path = NSTemporaryDirectory() + "flightrec-metrics-full-\(getpid()).sock"
+        let tries = Atomic(0)
+        let isFull = Atomic(true)
+        let said = Mutex<[String]>([])
+        let server = try MetricsServer(try #require(MetricsAddress(path)), pump: pump) { listener in
+            tries.add(1, ordering: .relaxed)
+            guard isFull.load(ordering: .relaxed) else { return flightrec_accept(listener) }
+            errno = EMFILE
+            return -1
+        } warn: { words in
+            said.withLock { $0.append(words) }
+        } render: { _ in
+            ""
+        }
+        server.start()
+        defer { server.stop() }
+        let waiting = try connection(path)
+        defer { close(waiting) }
+        usleep(2_500_000)
+        let tried = tries.load(ordering: .relaxed)
+        #expect(tried >= 2 && tried <= 3)
+        #expect(said.withLock { $0.count } == 1)
+        #expect(said.withLock { $0.first?.contains("Too many open files") } == true)
+        // The one that waited is served when there is room.
+        isFull.store(false, ordering: .relaxed)
+        #expect(try answer(waiting, "GET / HTTP/1.1\r\n\r\n").hasPrefix("HTTP/1.1 404"))
+        isFull.store(true, ordering: .relaxed)
+        let again = try connection(path)
+        defer { close(again) }
+        usleep(500_000)
+        #expect(said.withLock { $0.count } == 2)
+    }
+
     private func connection(_ path: String) throws -> Int32 {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var limit = timeval(tv_sec: 3, tv_usec: 0)
@@ -131,6 +173,10 @@ private func row(_ container: UInt64, _ latencies: [UInt64]) -> TallyRow {
     private func ask(_ path: String, _ request: String) throws -> String {
         let descriptor = try connection(path)
         defer { close(descriptor) }
+        return try answer(descriptor, request)
+    }
+
+    private func answer(_ descriptor: Int32, _ request: String) throws -> String {
         _ = send(descriptor, request, request.utf8.count, Int32(MSG_NOSIGNAL))
         var answer: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
