@@ -141,7 +141,7 @@ struct MetricsText {
         sample("flightrec_build_info", "version=\"\(Self.escaped(status.version))\"", 1)
         single("process_cpu_seconds_total", "counter", "CPU time of the recorder.", Self.seconds(status.cpuNs))
         single(
-            "flightrec_overhead_ratio", "gauge", "Of the time of all CPUs: the recorder and its probes, those reckoned.",
+            "flightrec_overhead_ratio", "gauge", "Of all CPUs' time: the recorder and its probes, these reckoned.",
             status.overheadShare)
         single(
             "flightrec_shed_steps", "gauge", "Steps of detail that --max-overhead has left out now.",

@@ -14,7 +14,8 @@ private func status() -> RecorderStatus {
         windowCompleteNs: 1_500_000_000, windowMinimumNs: nil, windowAskedNs: 1, windowBytes: 3, windowBudget: 4,
         events: 5,
         eventsPerSecond: 6, lost: 7, captures: 8, failedCaptures: 9, collecting: false, suppressed: [], habitual: 10,
-        threshold: "auto", turnsJudged: 11, wouldFire: [], sockets: 12, rssBytes: 13, cpuNs: 14_000_000, cpuShare: 0, overheadShare: 0.01,
+        threshold: "auto", turnsJudged: 11, wouldFire: [], sockets: 12, rssBytes: 13, cpuNs: 14_000_000, cpuShare: 0,
+        overheadShare: 0.01,
         missingHooks: [])
 }
 
