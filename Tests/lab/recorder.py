@@ -21,7 +21,8 @@ class Recorder:
             self.process = subprocess.Popen(
                 [flightrec, "record", "--dir", str(directory), "--threshold", threshold, "--before", around, "--after", around,
                  "--window", "20s", "--memory", "64M", "--docker-socket", str(socket), *options], stderr=log, stdout=log)
-        for _ in range(100):
+        # Seconds under software emulation.
+        for _ in range(400):
             if "armed" in self.log.read_text():
                 return
             if self.process.poll() is not None:

@@ -117,7 +117,7 @@ def judge(fault: Fault, truth: Truth, incidents: list[dict], show: dict | None, 
     verdict, turn = show["verdict"], show["turn"]
     if len(incidents) != 1:
         wrong.append(f"{len(incidents)} incidents: " + "; ".join(
-            f"{row['container']['name']} {row['peak_ns'] / 1e6:.0f} ms {row['verdict']['cause']}" for row in incidents))
+            f"{row['container']['name']} {row['peak_ns'] / 1e6:.0f} ms {row['verdict']['cause']}, {row['trigger']} at {row['started_at']}" for row in incidents))
     container = truth.container or fault.container
     if show["container"]["name"] not in container.split("|"):
         wrong.append(f"container {show['container']['name']}, not {container}")

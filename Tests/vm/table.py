@@ -62,13 +62,13 @@ def counted(values: list[str]) -> tuple[str, str]:
     found = COUNTED.fullmatch(values[0])
     if not found:
         raise ValueError(f"no counts in: {values[0]}")
-    kernel, ours = float(found["kernel"]), float(found["ours"])
-    if found["most"]:
-        # Between two readings: the nearest to the kernel's that it can have been.
-        ours = min(max(kernel, ours), float(found["most"]))
-    apart = f"{abs(ours - kernel) / kernel:.1%}" if kernel else ("0.0%" if ours == kernel else "all")
+    kernel, least = float(found["kernel"]), float(found["ours"])
+    most = float(found["most"] or least)
+    # Of a range, the part of it that is farthest from the kernel's count.
+    apart = max(abs(least - kernel), abs(most - kernel))
     doubt = f" ±{float(found['doubt']) / kernel:.0%}" if found["doubt"] and kernel else ""
-    return f"{found['what']} ({found['who']})", f"{found['kernel']}{doubt}, {ours:g}: {apart}"
+    ours = found["ours"] if most == least else f"{least:g} to {most:g}"
+    return f"{found['what']} ({found['who']})", f"{found['kernel']}{doubt}, {ours}: {apart / max(kernel, 1):.1%}"
 
 
 def demo(values: list[str]) -> tuple[str, str]:
@@ -84,13 +84,13 @@ def fault(values: list[str]) -> tuple[str, str]:
 def main() -> None:
     rows = read(sys.argv[1])
     kernels = sorted({row[0] for row in rows}, key=version, reverse=True)
+    own = "Of this machine itself: " + ", ".join(sorted({row[0] for row in rows if "-amd64" not in row[0]})) + ". "
     with open(sys.argv[2]) as file:
         arm64 = file.read().strip()
     print(f"""# Every kernel, every rung: what the last run said
 
 Written by `sudo Tests/vm/run .build/release/flightrec --table` on {datetime.date.today()}, flightrec {sys.argv[3]}. Kernels: {", ".join(kernels)}.
-The newest of them that is not Debian's is this machine's own; Debian's run in QEMU without hardware support, where everything is
-ten to thirty times slower. A rung is forced by `FLIGHTREC_RUNG`: a hook that has none of that type keeps its best.
+{own}Debian's run in QEMU without hardware support, where everything is ten to thirty times slower. A rung is forced by `FLIGHTREC_RUNG`: a hook that has none of that type keeps its best.
 
 ## The rung each hook took
 
@@ -106,8 +106,9 @@ arm64, each program given to the kernel's verifier:
 {by_name(rows, "demo", demo)}
 ## Counts: the kernel's or the server's, flightrec's, and how far apart
 
-±: what the resolution of the kernel's own counter leaves open, three standard deviations. `/proc/stat` is told by timer ticks of
-4 ms, each of which came upon a softirq or not. Softirqs are counted between two readings of both.
+±: what the resolution of the kernel's own counter leaves open, three standard deviations: `/proc/stat` is told by timer ticks of 4 ms,
+each of which came upon a softirq or not. Where flightrec has a range, of times the lower bound is without softirqs that a tick itself
+raises, which it can't come upon; of counts it is what ran while both were read.
 
 {by_name(rows, "counted", counted)}
 ## Faults: verdict (confidence), what the client waited/what was recorded

@@ -27,6 +27,8 @@ from wire import HERE, NAMESPACE  # noqa: E402
 #: Those that need neither Docker nor a second CPU nor a disk, at least one of every layer.
 NAMES = ("handler sleeps", "handler computes", "handler waits for a lock", "container paused in a request", "process stopped", "CPU quota",
          "chain, sleep", "reader stops", "request lost once", "long path", "remote peer slow")
+#: Told by hooks that stand on the same rung wherever they can: once is enough.
+ONCE = ("handler computes", "handler waits for a lock", "process stopped", "long path", "remote peer slow")
 #: Emulated, a request to a service that is warm takes longer than the threshold of a short fault would be.
 SIZES = {"handler sleeps": (400, 800), "handler computes": (400, 800), "handler waits for a lock": (400, 800), "chain, sleep": (400, 800),
          "container paused in a request": (400, 800), "process stopped": (400, 800), "CPU quota": (800, 1200), "reader stops": (600, 900)}
@@ -38,9 +40,9 @@ def two(host: Place) -> None:
     host.service("api", downstream=host.addresses("db"))
 
 
-def faults() -> list[Fault]:
+def faults(rung: str) -> list[Fault]:
     known = {fault.name: fault for fault in applications.FAULTS + chains.FAULTS + bridge.FAULTS + network.FAULTS}
-    chosen = [dataclasses.replace(known[name], sizes=SIZES.get(name, known[name].sizes), busy=False) for name in NAMES]
+    chosen = [dataclasses.replace(known[name], sizes=SIZES.get(name, known[name].sizes), busy=False) for name in NAMES if rung == "tp_btf" or name not in ONCE]
     for index, fault in enumerate(chosen):
         if fault.tail:
             chosen[index] = dataclasses.replace(fault, prepare=two, variants=("two",))
@@ -70,7 +72,7 @@ def main() -> int:
     host = Place(pathlib.Path(tempfile.mkdtemp(prefix="lab-")))
     host.start("client", "/bin/sleep", "86400")
     failed = False
-    for fault in faults():
+    for fault in faults(rung):
         try:
             fault.prepare(host)
             if network.wires: # no address is translated here
