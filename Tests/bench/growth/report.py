@@ -34,10 +34,10 @@ def mib(count):
 def cells(value, found):
     return [f"{value:,}", f"{found['cpu'] * 100:.1f} %", mib(found["resident"]), mib(found["most"]), mib(found["window"]),
             mib(found["kernel"]), mib(found["kernel_after"]), "-" if found["walk"] is None else f"{found['walk']:.2f} ms",
-            f"{found['events']:,.0f}", f"{found['lost']:,}", f"{found['broken']:,}"]
+            f"{found['events']:,.0f}", f"{found['lost']:,}", f"{found['rate']:,.0f}" if "rate" in found else "-", f"{found['broken']:,}"]
 
 
-HEADS = ["CPU", "resident, MiB", "peak", "window", "kernel, MiB", "after", "walk", "events/s", "lost", "requests failed"]
+HEADS = ["CPU", "resident, MiB", "peak", "window", "kernel, MiB", "after", "walk", "events/s", "lost", "requests/s", "failed"]
 
 
 def line(title, value, found):

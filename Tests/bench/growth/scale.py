@@ -46,7 +46,7 @@ def point(flightrec, containers, connections, rate, seconds):
             "walk": recorder.walk("walk_sockets"), "descriptors": recorder.descriptors(),
             "coverage": last["coverage"],
         }
-        found["sent"], found["answered"], found["broken"] = load.stop()
+        found["sent"], found["answered"], found["broken"], found["rate"] = load.stop()
         load = None
         servers.stop()
         servers = None

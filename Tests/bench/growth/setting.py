@@ -62,6 +62,7 @@ class Load:
     def __init__(self, kind, servers, rate, connections=0):
         count = 1 + connections // (resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4)
         words = [[connections // count, servers, rate / count] if kind == "hold" else [rate, servers]] * count
+        self.began = time.monotonic()
         self.processes = [subprocess.Popen(["./peers", kind, *map(str, one)], stdout=subprocess.PIPE, text=True)
                           for one in words]
         for process in self.processes:
@@ -69,14 +70,16 @@ class Load:
                 raise SystemExit(f"the load did not begin: {kind} {words}")
 
     def stop(self):
-        """(sent, answered, broken)."""
+        """(sent, answered, broken, answered a second)."""
+        took = time.monotonic() - self.began
         for process in self.processes:
             process.send_signal(signal.SIGTERM)
         told = []
         for process in self.processes:
             line = process.communicate(timeout=60)[0].strip()
             told.append([int(word) for word in line.replace(",", "").split() if word.isdigit()])
-        return tuple(map(sum, zip(*told)))
+        sent, answered, broken = map(sum, zip(*told))
+        return sent, answered, broken, answered / took
 
 
 def prepare():
