@@ -3,11 +3,14 @@
 import datetime
 import json
 import os
+import pathlib
 import platform
 import re
 
 from loads import LOADS
 from tools import TOOLS
+
+HERE = pathlib.Path(__file__).parent
 
 METHOD = """\
 # What recording costs, beside other tools
@@ -148,6 +151,12 @@ def document(kept):
     parts = [text, "## Throughput, saturated", "", f"{'; '.join(places)}; {span}.", "", *throughput(figures), "",
              "## Latency at a fixed rate", "", *latency(figures), "", "## What the tools say of themselves", "",
              *details(figures), ""]
+    absent = [tool.title for name, tool in TOOLS.items() if not any(name in load for load in figures.values())]
+    if absent:
+        parts += [f"Not measured here yet: {', '.join(absent)}.", ""]
+    notes = HERE / "notes.md"
+    if notes.exists():
+        parts.append(notes.read_text())
     return "\n".join(parts)
 
 

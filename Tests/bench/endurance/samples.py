@@ -23,20 +23,29 @@ class Samples:
     def __init__(self, pid: int, own: probes.Own, interval: float):
         self.pid, self.own, self.interval = pid, own, interval
         self.rows: list[tuple] = []
+        #: The recorder was not there any more at a look.
+        self.lost = False
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         begin = time.monotonic()
         while not self._ended.wait(self.interval):
-            maps = self.own.maps()
-            with open(f"/proc/{self.pid}/status") as f:
-                fields = dict(line.split(":", 1) for line in f)
-            self.rows.append((
-                round(time.monotonic() - begin), int(fields["VmRSS"].split()[0]) / 1024, len(os.listdir(f"/proc/{self.pid}/fd")),
-                int(fields["Threads"]), len(maps), len(self.own.programs()), sum(m["bytes_memlock"] for m in maps) // 1024,
-                probes.cpu_time(self.pid) / 1e9))
+            try:
+                self.rows.append(self._look(begin))
+            except (FileNotFoundError, ProcessLookupError):
+                self.lost = True
+                return
+
+    def _look(self, begin: float) -> tuple:
+        maps = self.own.maps()
+        with open(f"/proc/{self.pid}/status") as f:
+            fields = dict(line.split(":", 1) for line in f)
+        return (
+            round(time.monotonic() - begin), int(fields["VmRSS"].split()[0]) / 1024, len(os.listdir(f"/proc/{self.pid}/fd")),
+            int(fields["Threads"]), len(maps), len(self.own.programs()), sum(m["bytes_memlock"] for m in maps) // 1024,
+            probes.cpu_time(self.pid) / 1e9)
 
     def stop(self) -> None:
         self._ended.set()
@@ -47,6 +56,8 @@ class Samples:
 
     def wrong(self, budget: int) -> list[str]:
         """What did not stay as it was. The first quarter is for the window to fill. `budget`: MiB of window."""
+        if self.lost:
+            return ["the recorder ended by itself"]
         if len(self.rows) < 8:
             return [f"only {len(self.rows)} samples: too short a run to say that anything is flat"]
         found = []

@@ -28,7 +28,7 @@ class Background:
             [str(scratch / "paced"), host.address("cache"), "6379", "500", "20"], stdout=self.records)
         # Each connection is for one request.
         self.visits = [host.client("visitors", "fresh", host.address("web"), "80", "864000", "200") for _ in range(2)]
-        self.churn = threading.Thread(target=self._churn)
+        self.churn = threading.Thread(target=self._churn, daemon=True)
         self.churn.start()
 
     def _churn(self) -> None:
