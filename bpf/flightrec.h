@@ -116,10 +116,9 @@ struct fr_turn {
 struct fr_retransmit {
 	struct fr_header h;
 	__fr_u32 rto_ms;	/* the timer in force */
+	__fr_u16 srtt_ms;	/* the kernel's smoothed round trip before, rounded up; 0: not known */
 	__fr_u8 rtx_kind;	/* enum fr_retransmit_kind */
-	__fr_u8 ca_state;
 	__fr_u8 backoff;
-	__fr_u8 state;		/* TCP state */
 };
 
 struct fr_state {

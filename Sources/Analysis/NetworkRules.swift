@@ -75,25 +75,31 @@ extension Rules {
         let late = needless(it, seen)
         // One path that became slow says all; a loss and something that was late besides are two.
         if late != nil, let path = path(it), path.explained >= time { return nil }
-        if let late {
-            evidence.append(
-                "the answer came \(milliseconds(late)) after the last of them: what was sent first may only have been late"
-            )
-        }
+        if let late { evidence.append("\(late): what was sent first may only have been late") }
         return Finding(
             explained: time, summary: "\(kind) to \(it.peer) ×\(seen.count), \(it.part(time))", evidence: evidence,
             certain: late == nil)
     }
 
     /// What was lost is answered a round trip after it was sent again. An answer that takes longer may be the first copy's,
-    /// on a path that became slow (a spurious timeout, RFC 5682): how long it took; `nil`: it came in time, or what was sent
-    /// behind the lost one had been acknowledged.
-    static func needless(_ it: Case, _ seen: [Retransmit]) -> UInt64? {
+    /// on a path that became slow (a spurious timeout, RFC 5682). So it is when the kernel found, by TCP's timestamps (RFC 7323
+    /// §4), that what was acknowledged had been sent earlier than the last copy: its smoothed round trip then rose by an
+    /// eighth of what that took (RFC 6298 §2.3). Which of the two, in words; `nil`: it came in time, or what was sent behind
+    /// the lost one had been acknowledged.
+    static func needless(_ it: Case, _ seen: [Retransmit]) -> String? {
         guard it.turn.role == .called, it.answer == nil, it.relayed == nil, let last = seen.last, last.kind != .fast,
             let answered = [it.turn.acknowledged, it.turn.receivedFirst].compactMap(\.self).min(), answered > last.at
         else { return nil }
-        let inTime = UInt64(it.turn.smoothedRTT) * 1000 + 20_000_000
-        return answered - last.at > inTime ? answered - last.at : nil
+        let margin: UInt64 = 20_000_000
+        let wait = answered - last.at
+        let after = UInt64(it.turn.smoothedRTT) * 1000
+        let before =
+            seen.first { $0.socket == it.turn.socket }.map { UInt64($0.smoothedRTTMilliseconds) * 1_000_000 } ?? 0
+        let roundTrip = before > 0 ? min(before, after) : after
+        if wait > roundTrip + margin { return "the answer came \(milliseconds(wait)) after the last" }
+        guard before > 0, 8 * after > 7 * before + max(wait, before) + margin else { return nil }
+        return "the smoothed round trip rose from \(milliseconds(before)) to \(milliseconds(after)), by one of "
+            + "\(milliseconds(8 * after - 7 * before)) or more, and the last was sent \(milliseconds(wait)) before the answer"
     }
 
     /// Segments that either end sent again in this turn by the kernel's own count, without a probe being told when.

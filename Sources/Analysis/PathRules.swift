@@ -184,7 +184,7 @@ extension Rules {
         ]
         if let late = needless(it, again) {
             evidence.append(
-                "sent again ×\(again.count); the answer came \(milliseconds(late)) after the last: to what was sent first"
+                "sent again ×\(again.count); \(late): to what was sent first"
             )
         }
         return Finding(

@@ -123,9 +123,8 @@ struct ColumnLayout: Sendable {
 
     private static let retransmit = ColumnLayout(
         fields: header + [
-            field(\fr_retransmit.rto_ms, .socketDelta), field(\fr_retransmit.rtx_kind, .delta),
-            field(\fr_retransmit.ca_state, .delta), field(\fr_retransmit.backoff, .socketDelta),
-            field(\fr_retransmit.state, .delta),
+            field(\fr_retransmit.rto_ms, .socketDelta), field(\fr_retransmit.srtt_ms, .socketDelta),
+            field(\fr_retransmit.rtx_kind, .delta), field(\fr_retransmit.backoff, .socketDelta),
         ])
 
     private static let state = ColumnLayout(

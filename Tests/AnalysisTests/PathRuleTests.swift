@@ -75,6 +75,29 @@ private let at: UInt64 = 10_000 * ms
         #expect(verdict(evidence).cause == "net.retransmit" && verdict(evidence).confidence == .high)
     }
 
+    @Test func whatTheTimestampsTellWasLateIsNoLoss() {
+        // Answered 30 ms after the last copy.
+        var turn = asking
+        turn.acknowledged = at + 650 * ms
+        turn.receivedFirst = turn.acknowledged
+        turn.smoothedRTT = 80_000
+        var evidence = capture([turn])
+        evidence.retransmits = [
+            Retransmit(
+                at: at + 620 * ms, container: 1, socket: 1, kind: .rto, rtoMilliseconds: 420,
+                smoothedRTTMilliseconds: 80)
+        ]
+        #expect(verdict(evidence).cause == "net.retransmit", "as long as a round trip took before")
+        evidence.retransmits[0].smoothedRTTMilliseconds = 1
+        #expect(verdict(evidence).cause == "net.path", "a round trip took 1 ms before")
+        evidence.retransmits[0].smoothedRTTMilliseconds = 25
+        #expect(verdict(evidence).cause == "net.path")
+        let told = verdict(evidence).evidence.first { $0.hasPrefix("sent again ×1") }
+        #expect(told?.contains("rose from 25 ms to 80 ms, by one of 465 ms or more") == true, "\(told ?? "nothing")")
+        evidence.turns[0].smoothedRTT = 27_000
+        #expect(verdict(evidence).cause == "net.retransmit", "a round trip of 41 ms may be that of the last copy")
+    }
+
     @Test func whatNoProbeSawMakesTheWayBetweenUncertain() {
         var turn = asking
         turn.acknowledged = at + 790 * ms

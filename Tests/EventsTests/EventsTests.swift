@@ -16,8 +16,8 @@ import Testing
     }
 
     @Test func retransmit() throws {
-        // rto_ms, then rtx_kind, ca_state, backoff, state
-        let bytes = Self.header(kind: 4) + [0xc8, 0, 0, 0] + [1, 4, 2, 1]
+        // rto_ms, srtt_ms, rtx_kind, backoff
+        let bytes = Self.header(kind: 4) + [0xc8, 0, 0, 0] + [0x2c, 0x01, 1, 2]
         let event = try bytes.withUnsafeBytes { try Event($0) }
         guard case .retransmit(let retransmit) = event else {
             Issue.record("not a retransmit: \(event)")
@@ -28,6 +28,7 @@ import Testing
         #expect(retransmit.socket == 7)
         #expect(retransmit.kind == .rto)
         #expect(retransmit.rtoMilliseconds == 200)
+        #expect(retransmit.smoothedRTTMilliseconds == 300)
         #expect(retransmit.backoff == 2)
     }
 

@@ -14,7 +14,7 @@ STRUCTS = {
     1: "established:8 leaf_cgroup:8 netns:4 pid:4 family:2 local_port:2 remote_port:2 role:1 flags:1 local:16 remote:16 comm:16 write_seq:4 rcv_nxt:4",
     2: "start:8 rx_last:8 rx_first:8 woken:8 read_first:8 read_last:8 tx_first:8 tx_last:8 rx_bytes:8 tx_bytes:8 sndbuf_wait:8 rwnd_wait:8 acked:8 "
        "tid:4 srtt_us:4 sequence:4 retransmits:2 role:1 flags:1 tx_tid:4 nagle_us:4 rx_late_us:4 rx_cpu:2 unseen:2",
-    4: "rto_ms:4 rtx_kind:1 ca_state:1 backoff:1 state:1",
+    4: "rto_ms:4 srtt_ms:2 rtx_kind:1 backoff:1",
     5: "duration:8 sndbuf_wait:8 rwnd_wait:8 turns:4 retransmits:4 syn_retries:2 state_kind:1 pad:5",
     6: "reset_kind:4 pad:4",
     7: "location:8 reason:4 count:4 netns:4 family:2 source_port:2 destination_port:2 pad:6 source:16 destination:16",
@@ -28,7 +28,7 @@ COLUMNS = {
     2: "role=s flags=s start@ts rx_first@start/ts rx_last@rx_first woken@rx_first read_first@woken/ts read_last@read_first/ts tx_last@ts/start "
        "tx_first@tx_last/start rx_bytes=s tx_bytes=s sndbuf_wait=s rwnd_wait=s tid=s srtt_us=s sequence=s retransmits=s acked@ts/rx_first tx_tid=s "
        "nagle_us rx_late_us rx_cpu=s unseen",
-    4: "rto_ms=s rtx_kind ca_state backoff=s state",
+    4: "rto_ms=s srtt_ms=s rtx_kind backoff=s",
     5: "duration sndbuf_wait rwnd_wait turns retransmits syn_retries state_kind pad=b",
     6: "reset_kind pad",
     7: "location reason count netns family source_port destination_port pad=b source=b destination=b",
