@@ -133,6 +133,10 @@ struct MetricsText {
         single("flightrec_window_bytes", "gauge", "Memory the history takes.", status.windowBytes)
         single("flightrec_window_budget_bytes", "gauge", "Memory the history may take.", status.windowBudget)
         single("flightrec_sockets", "gauge", "Sockets known.", status.sockets)
+        single("flightrec_socket_names_bytes", "gauge", "Memory the names of sockets take.", status.namesBytes)
+        single(
+            "flightrec_sockets_unnamed_total", "counter", "Open sockets whose names went for want of room.",
+            status.unnamedSockets)
     }
 
     private mutating func own(_ snapshot: MetricsSnapshot) {

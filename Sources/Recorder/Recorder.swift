@@ -32,7 +32,10 @@ public final class Recorder {
     private let loop: EventLoop
     let probes: Probes
     let window: Window
-    var registry = SocketRegistry()
+    var registry: SocketRegistry
+    /// Up to when the window was cut for names that had to go.
+    var namesCut: Instant = 0
+    var saidUnnamed = false
     let trigger: TriggerEngine
     var tracker: IncidentTracker
     let resolver: ContainerResolver
@@ -94,6 +97,7 @@ public final class Recorder {
         trigger = TriggerEngine(rule: options.rule, after: options.after)
         tracker = IncidentTracker(before: options.before, after: options.after)
         window = Window(bytes: options.memory, duration: options.window)
+        registry = SocketRegistry(bytes: Self.namesLimit(options.memory))
         usualFree = try directory.usualFreeBytes()
         budget = options.maximumOverhead.map { OverheadBudget(limit: $0) }
         publisher = Publisher(
@@ -273,10 +277,11 @@ public final class Recorder {
         let quiet = now > Self.activeFor ? now - Self.activeFor : 0
         context.schedule.setActive(trigger.containers(activeSince: quiet).filter(selection.has) + [0])
         window.seal(olderThan: now > 1_000_000_000 ? now - 1_000_000_000 : 0)
+        shareMemory()
         window.evict(now: now)
         reach.note(now, asked: options.window, started: started, cut: window.cutByBytes)
         let limit = now > options.window ? now - options.window : 0
-        _ = registry.expire(before: limit)
+        registry.expire(before: max(limit, window.oldest ?? 0))
         losses.expire(before: limit)
         clocks.expire(before: limit)
         costs.expire(before: limit)

@@ -90,7 +90,8 @@ extension Recorder {
             windowCompleteNs: WindowReach.reach(
                 now, asked: options.window, started: started, cut: self.window.cutByBytes),
             windowMinimumNs: reach.minimum, windowAskedNs: options.window, windowBytes: window.bytes,
-            windowBudget: window.budget, events: counters.totalEmitted, eventsPerSecond: lately.eventsPerSecond,
+            windowBudget: window.budget, namesBytes: registry.footprint, unnamedSockets: registry.droppedOpen,
+            events: counters.totalEmitted, eventsPerSecond: lately.eventsPerSecond,
             lost: counters.totalMissed, captures: captures,
             failedCaptures: publisher.failed, collecting: tracker.isCollecting, disk: try? publisher.disk(),
             suppressed: tracker.suppressed.map { key, held in

@@ -32,7 +32,6 @@ extension Recorder {
     private func apply(_ new: RecorderOptions) {
         trigger.setRule(new.rule)
         tracker.keep(before: new.before, after: new.after)
-        window.bound(bytes: new.memory, duration: new.window)
         publisher.set(retention: new.retention.leaving(usualFree), execute: new.execute)
         if options.choices != new.choices {
             selection.change(new.choices)
@@ -50,6 +49,7 @@ extension Recorder {
         options.retention = new.retention
         options.execute = new.execute
         options.choices = new.choices
+        shareMemory()
         circumstances = Circumstances.facts(options)
         probes.setOpenFloor(trigger.openFloor)
     }

@@ -76,7 +76,12 @@ public struct RecorderStatus: Codable, Sendable {
     /// `--window`.
     public var windowAskedNs: UInt64
     public var windowBytes: Int
+    /// What `windowBytes` may come to: `--memory` without `namesBytes`.
     public var windowBudget: Int
+    /// What the names of sockets take of `--memory`.
+    public var namesBytes: Int
+    /// Open sockets whose names had to go for want of room, since the start.
+    public var unnamedSockets: UInt64
     public var events: UInt64
     /// Over the last ten seconds.
     public var eventsPerSecond: Double

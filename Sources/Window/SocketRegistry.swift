@@ -4,44 +4,56 @@ import Events
 /// Names of sockets by id. They live beside the window, because a connection's name is sent once and its turns go
 /// on for days. Keeps the records as they came and decodes one only when asked for.
 ///
-/// Belongs to the window's thread. About 150 bytes a socket.
+/// Belongs to the window's thread, and shares its memory: `footprint` is what it takes of it.
 public struct SocketRegistry {
-    private struct Entry {
-        var raw: fr_socket
-        /// 0: not yet.
-        var closed: Instant
-    }
+    /// Bytes a name takes: of an open socket in a hash table that is between three eighths and three quarters full; of a closed
+    /// one in its place in `ClosedNames`, its number in a table and in a queue.
+    static let openBytes = 2 * (MemoryLayout<fr_socket>.stride + 4) + 8
+    static let closedBytes = MemoryLayout<ClosedNames.Entry>.stride + 2 * 12 + 8
 
-    private let capacity: Int
-    private var entries: [SocketID: Entry] = [:]
-    /// Ids in order of arrival and of closing; each may hold ids that are gone already.
+    private var limit: Int
+    private var open: [SocketID: fr_socket] = [:]
+    private var closed: [SocketID: UInt64] = [:]
+    private var closedNames = ClosedNames()
+    /// Ids in order of arrival; some may be gone or closed already.
     private var arrived = Queue()
-    private var closing = Queue()
 
     /// Sockets forgotten for want of room, closed ones.
     public private(set) var droppedClosed: UInt64 = 0
     /// The same, sockets still open: later events of theirs have no name.
     public private(set) var droppedOpen: UInt64 = 0
+    /// When the last of `droppedClosed` had closed: events up to then may have no name.
+    public private(set) var droppedUntil: Instant?
 
-    /// - Parameter capacity: sockets to remember, at least 1.
-    public init(capacity: Int = 200_000) {
-        self.capacity = max(1, capacity)
+    /// - Parameter bytes: what it may take; those that closed first go first, then those that came first. One is always kept.
+    public init(bytes: Int = .max) {
+        limit = bytes
     }
 
-    public var count: Int { entries.count }
+    /// Another limit from now on: what is over it goes at the next `observe`.
+    public mutating func bound(bytes: Int) { limit = bytes }
+
+    public var count: Int { open.count + closed.count }
+
+    /// Bytes of memory it takes, reckoned by the sockets in it.
+    public var footprint: Int { open.count * Self.openBytes + closed.count * Self.closedBytes }
 
     /// Takes an `fr_socket` record. A repeated one adds to what is known: its owner wins when it has one, the first
     /// time seen stays, and so do ESTABLISHED and the sequence numbers when it lacks them.
     public mutating func observe(_ new: fr_socket) {
         let id = new.h.socket
-        if let index = entries.index(forKey: id) {
-            Self.merge(new, into: &entries.values[index].raw)
+        if let index = open.index(forKey: id) {
+            Self.merge(new, into: &open.values[index])
             return
         }
-        if entries.count >= capacity { dropOne() }
-        entries[id] = Entry(raw: new, closed: 0)
+        if let number = closed[id] {
+            closedNames.update(number) { Self.merge(new, into: &$0) }
+            return
+        }
+        while count > 0, footprint > limit - Self.openBytes { dropOne() }
+        open[id] = new
         arrived.append(id)
-        if arrived.count > 2 * entries.count + 1024 { arrived.keep { entries[$0] != nil } }
+        if arrived.count > 2 * open.count + 1024 { arrived.keep { open[$0] != nil } }
     }
 
     private static func merge(_ new: fr_socket, into known: inout fr_socket) {
@@ -66,23 +78,17 @@ public struct SocketRegistry {
 
     /// Remembers that a socket closed; its name stays until `expire`. Unknown ids and repeats change nothing.
     public mutating func closed(_ id: SocketID, at instant: Instant) {
-        guard let index = entries.index(forKey: id), entries.values[index].closed == 0 else { return }
-        entries.values[index].closed = max(instant, 1)
-        closing.append(id)
+        guard let raw = open.removeValue(forKey: id) else { return }
+        closed[id] = closedNames.append(.init(raw: raw, closed: max(instant, 1)))
     }
 
     /// Forgets the sockets that closed before `limit`, the oldest instant the window holds. Returns how many.
     @discardableResult
     public mutating func expire(before limit: Instant) -> Int {
         var count = 0
-        while let id = closing.first {
-            guard let entry = entries[id] else {
-                closing.removeFirst()
-                continue
-            }
-            guard entry.closed < limit else { break }
-            closing.removeFirst()
-            entries[id] = nil
+        while let entry = closedNames.first, entry.closed < limit {
+            closedNames.removeFirst()
+            closed[entry.raw.h.socket] = nil
             count += 1
         }
         return count
@@ -90,16 +96,16 @@ public struct SocketRegistry {
 
     /// The one that closed first, or, when all are open, the one that came first.
     private mutating func dropOne() {
-        while let id = closing.first {
-            closing.removeFirst()
-            if entries.removeValue(forKey: id) != nil {
-                droppedClosed += 1
-                return
-            }
+        if let entry = closedNames.first {
+            closedNames.removeFirst()
+            closed[entry.raw.h.socket] = nil
+            droppedClosed += 1
+            droppedUntil = max(droppedUntil ?? 0, entry.closed)
+            return
         }
         while let id = arrived.first {
             arrived.removeFirst()
-            if entries.removeValue(forKey: id) != nil {
+            if open.removeValue(forKey: id) != nil {
                 droppedOpen += 1
                 return
             }
@@ -107,21 +113,23 @@ public struct SocketRegistry {
     }
 
     /// What is known of a socket, without decoding: for paths that run per event.
-    public func record(_ id: SocketID) -> fr_socket? { entries[id]?.raw }
-
-    /// What is known of a socket, decoded anew at each call.
-    public subscript(id: SocketID) -> SocketInfo? { entries[id].map { SocketInfo($0.raw) } }
-
-    /// When a socket closed; `nil` when it has not or is unknown.
-    public func closedAt(_ id: SocketID) -> Instant? {
-        entries[id].flatMap { $0.closed == 0 ? nil : $0.closed }
+    public func record(_ id: SocketID) -> fr_socket? {
+        open[id] ?? closed[id].map { closedNames[$0].raw }
     }
 
+    /// What is known of a socket, decoded anew at each call.
+    public subscript(id: SocketID) -> SocketInfo? { record(id).map(SocketInfo.init) }
+
+    /// When a socket closed; `nil` when it has not or is unknown.
+    public func closedAt(_ id: SocketID) -> Instant? { closed[id].map { closedNames[$0].closed } }
+
     /// The records of all sockets, to be decoded off this thread with `SocketInfo.init`: a copy without strings.
-    public func records() -> [fr_socket] { entries.values.map(\.raw) }
+    public func records() -> [fr_socket] { open.values + closedNames.map(\.raw) }
 
     /// All sockets, decoded.
-    public func all() -> [SocketID: SocketInfo] { entries.mapValues { SocketInfo($0.raw) } }
+    public func all() -> [SocketID: SocketInfo] {
+        Dictionary(uniqueKeysWithValues: records().map { ($0.h.socket, SocketInfo($0)) })
+    }
 }
 
 /// First in, first out, in one array.

@@ -184,6 +184,14 @@ public final class Window {
         }
     }
 
+    /// Forgets the blocks that end before `limit`, as for want of room: what else is known of their records is gone.
+    public func evict(before limit: Instant) {
+        for history in histories.values {
+            while let oldest = history.oldest, oldest.to < limit { evictOldest(of: history, byAge: false) }
+        }
+        cut = max(cut ?? 0, limit)
+    }
+
     // MARK: Reading
 
     /// All blocks with a record in `from...to`, or near it: a block is taken whole. Records not yet in a block are
@@ -213,6 +221,15 @@ public final class Window {
 
     /// From when on nothing of any container was evicted for want of room; `nil`: nothing ever was.
     public var cutByBytes: Instant? { cut.map { $0 &+ 1 } }
+
+    /// No record is older, ns; `nil`: there is none. Not the time of the oldest itself, which may be 2 s later: records wait for a
+    /// second before they are in a block, and one of another kind may be sealed before them.
+    public var oldest: Instant? {
+        let blocks = histories.values.compactMap(\.oldest?.from).min()
+        let staged = stagings.values.lazy.filter { $0.count > 0 }.map(\.from).min()
+        let least = [blocks, staged].compactMap(\.self).min()
+        return least.map { $0 > 2_000_000_000 ? $0 - 2_000_000_000 : 0 }
+    }
 
     /// Records of a container evicted so far, by age and for want of room.
     public func evicted(_ container: ContainerKey) -> (byAge: UInt64, byBytes: UInt64) {

@@ -50,6 +50,12 @@ struct StatusLines {
                     + "\(minimum ?? ", not full yet"); \(Format.size(UInt64(status.windowBytes))) of "
                     + Format.size(UInt64(status.windowBudget))
             ))
+        var names =
+            "names of \(Format.count(UInt64(status.sockets))) sockets take \(Format.size(UInt64(status.namesBytes)))"
+        if status.unnamedSockets > 0 {
+            names += "; \(Format.count(status.unnamedSockets)) OPEN ONES HAVE LOST THEIRS: raise --memory"
+        }
+        all.append(("", names))
     }
 
     private mutating func budget(_ budget: RecorderStatus.Budget) {

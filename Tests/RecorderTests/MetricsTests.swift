@@ -12,7 +12,7 @@ private func status() -> RecorderStatus {
     RecorderStatus(
         version: "1\"2", pid: 1, armedNs: 1, armedSince: "", coverage: 1, gaps: 2, latestGaps: [], windowNs: 1,
         windowCompleteNs: 1_500_000_000, windowMinimumNs: nil, windowAskedNs: 1, windowBytes: 3, windowBudget: 4,
-        events: 5,
+        namesBytes: 1, unnamedSockets: 0, events: 5,
         eventsPerSecond: 6, lost: 7, captures: 8, failedCaptures: 9, collecting: false, suppressed: [], habitual: 10,
         threshold: "auto", turnsJudged: 11, wouldFire: [], sockets: 12, rssBytes: 13, cpuNs: 14_000_000, cpuShare: 0,
         overheadShare: 0.01,

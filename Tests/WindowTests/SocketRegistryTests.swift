@@ -1,7 +1,8 @@
 import CFlightrec
 import Events
 import Testing
-import Window
+
+@testable import Window
 
 @Suite struct SocketRegistryTests {
     private func socket(_ id: UInt32, at instant: UInt64, established: UInt64 = 0, pid: UInt32? = nil) -> fr_socket {
@@ -61,28 +62,57 @@ import Window
     }
 
     @Test func fullRegistryDropsClosedOnesFirstAndCounts() {
-        var registry = SocketRegistry(capacity: 3)
+        var registry = SocketRegistry(bytes: 3 * SocketRegistry.openBytes)
         for id in 1...3 as ClosedRange<UInt32> { registry.observe(socket(id, at: 1)) }
         registry.closed(2, at: 5)
         registry.observe(socket(4, at: 6))
         #expect(Set(registry.all().keys) == [1, 3, 4])
-        #expect(registry.droppedClosed == 1 && registry.droppedOpen == 0)
+        #expect(registry.droppedClosed == 1 && registry.droppedOpen == 0 && registry.droppedUntil == 5)
         registry.observe(socket(5, at: 7))
         #expect(Set(registry.all().keys) == [3, 4, 5])
         #expect(registry.droppedClosed == 1 && registry.droppedOpen == 1)
     }
 
     @Test func churnStaysBoundedAndCounted() {
-        var registry = SocketRegistry(capacity: 1_000)
+        let limit = 1_000 * SocketRegistry.openBytes
+        var registry = SocketRegistry(bytes: limit)
         var expired = 0
         for id in 1...50_000 as ClosedRange<UInt32> {
             registry.observe(socket(id, at: UInt64(id)))
             if id % 2 == 0 { registry.closed(id, at: UInt64(id)) }
             if id % 100 == 0 { expired += registry.expire(before: UInt64(id) - 50) }
-            #expect(registry.count <= 1_000)
+            #expect(registry.footprint <= limit && registry.footprint > 0)
         }
         #expect(registry.droppedOpen > 0)
         #expect(UInt64(registry.count + expired) + registry.droppedOpen + registry.droppedClosed == 50_000)
         #expect(registry.records().count == registry.count)
+        #expect(Set(registry.records().map(\.h.socket)) == Set(registry.all().keys))
+    }
+
+    @Test func closedNamesAreFoundByNumberWhileChunksComeAndGo() {
+        var registry = SocketRegistry()
+        for id in 1...3_000 as ClosedRange<UInt32> {
+            registry.observe(socket(id, at: 1))
+            registry.closed(id, at: UInt64(id))
+            // All gone, in the middle of a chunk: it begins anew.
+            if id == 700 { #expect(registry.expire(before: 701) == 700 && registry.count == 0) }
+        }
+        #expect(registry.expire(before: 2_001) == 1_300)
+        #expect(registry[2_000] == nil && registry.closedAt(2_001) == 2_001 && registry.closedAt(3_000) == 3_000)
+        registry.observe(socket(2_500, at: 9, pid: 77))
+        #expect(registry[2_500]?.pid == 77 && registry[2_499]?.pid != 77 && registry[2_501]?.pid != 77)
+        #expect(registry.records().map(\.h.socket).sorted() == Array(2_001...3_000))
+        #expect(registry.footprint == 1_000 * SocketRegistry.closedBytes)
+    }
+
+    @Test func aSmallerLimitTakesEffect() {
+        var registry = SocketRegistry()
+        for id in 1...100 as ClosedRange<UInt32> { registry.observe(socket(id, at: 1)) }
+        registry.bound(bytes: 10 * SocketRegistry.openBytes)
+        registry.observe(socket(101, at: 2))
+        #expect(registry.count == 10 && registry[101] != nil && registry.droppedOpen == 91)
+        registry.bound(bytes: 0)
+        registry.observe(socket(102, at: 3))
+        #expect(registry.all().keys.sorted() == [102], "one is always kept")
     }
 }

@@ -84,6 +84,19 @@ import Testing
         #expect(window.evicted(1) == (byAge: 1, byBytes: 0))
     }
 
+    @Test func whatHasLostItsNamesGoesAsForWantOfRoom() {
+        let window = Window(bytes: 1 << 20, duration: 60 * second)
+        #expect(window.oldest == nil)
+        append(turn(10 * second), to: window)
+        window.seal(olderThan: .max)
+        append(turn(50 * second), to: window)
+        #expect(window.oldest == 8 * second)
+        window.evict(before: 20 * second)
+        #expect(window.statistics.records == 1 && window.oldest == 48 * second)
+        #expect(window.cutByBytes(1) == 10 * second + 1 && window.cutByBytes == 20 * second + 1)
+        #expect(window.evicted(1) == (byAge: 0, byBytes: 1))
+    }
+
     @Test func bytesStayWithinTheBudgetAndNothingIsLostSilently() throws {
         let budget = 512 << 10
         let window = Window(bytes: budget, duration: .max)

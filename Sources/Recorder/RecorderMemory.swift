@@ -1,0 +1,23 @@
+/// How `--memory` is shared between the window and the names of sockets.
+extension Recorder {
+    /// What names may take of it, bytes: without its name a turn says little, but some history there must be.
+    static func namesLimit(_ memory: Int) -> Int { memory / 4 * 3 }
+
+    /// The window has what the names leave. For the slow tick.
+    func shareMemory() {
+        let limit = Self.namesLimit(options.memory)
+        registry.bound(bytes: limit)
+        window.bound(bytes: options.memory - min(registry.footprint, limit), duration: options.window)
+        // The turns of a socket whose name had to go are worth nothing: the history begins after them.
+        if let until = registry.droppedUntil, until > namesCut {
+            namesCut = until
+            window.evict(before: until)
+        }
+        if registry.droppedOpen > 0, !saidUnnamed {
+            saidUnnamed = true
+            logger.warning(
+                "more sockets are open than --memory has room for the names of: turns of the oldest have none; raise --memory"
+            )
+        }
+    }
+}
