@@ -245,7 +245,10 @@ struct fr_counters {
 	__fr_u64 emitted[FR_KINDS];
 	__fr_u64 lost[FR_KINDS];
 	__fr_u64 untracked;	/* times a socket got no state for want of memory: its event could not be told */
-	__fr_u64 runs;		/* of the hooks that run for every segment, read, send, context switch and wakeup */
+	__fr_u64 runs;		/* of the hooks that run for every segment, read, send, context switch, wakeup and change of state */
+	__fr_u64 timed;		/* of those runs: how many were timed … */
+	__fr_u64 timed_ns;	/* … and how long they took, without what leads to them */
+	__fr_u64 until_timed;	/* runs that go before the next one that is */
 };
 
 #define FR_BRIEF_BUCKETS 10
@@ -275,7 +278,7 @@ FR_ASSERT(fr_slice, 64);
 FR_ASSERT(fr_queued, 104);
 FR_ASSERT(fr_stack, 136);
 FR_ASSERT(fr_softirq_total, 56);
-FR_ASSERT(fr_counters, 272);
+FR_ASSERT(fr_counters, 296);
 FR_ASSERT(fr_service, 16);
 FR_ASSERT(fr_brief, 88);
 

@@ -245,13 +245,43 @@ static __always_inline struct fr_counters *fr_count(void)
 	return bpf_map_lookup_elem(&counters, &zero);
 }
 
-/* A hook of a hot path runs: what userspace reckons the probes' cost by. */
-static __always_inline void fr_runs(void)
+/* One run in so many of a CPU's is timed. A prime: hooks come in turns, and each must have its turn here too. */
+#define FR_TIMED_EACH 251
+/* One that took longer was interrupted, and for all that is its own it took so long. */
+#define FR_TIMED_MOST_NS 20000ULL
+
+/* A hook of a hot path runs: what userspace reckons the probes' cost by. Returns when it began, where it is to be timed, or 0. */
+static __always_inline u64 fr_run_begins(void)
 {
 	struct fr_counters *c = fr_count();
-	if (c)
-		c->runs++;
+	if (!c)
+		return 0;
+	c->runs++;
+	if (c->until_timed) {
+		c->until_timed--;
+		return 0;
+	}
+	c->until_timed = FR_TIMED_EACH - 1;
+	return bpf_ktime_get_ns();
 }
+
+static __always_inline void fr_run_ends(u64 began)
+{
+	struct fr_counters *c = began ? fr_count() : 0;
+	if (!c)
+		return;
+	u64 took = bpf_ktime_get_ns() - began;
+	c->timed_ns += took < FR_TIMED_MOST_NS ? took : FR_TIMED_MOST_NS;
+	c->timed++;
+}
+
+#define FR_RUN(call)                                                                                                   \
+	({                                                                                                             \
+		u64 fr_began = fr_run_begins();                                                                        \
+		int fr_result = (call);                                                                                \
+		fr_run_ends(fr_began);                                                                                 \
+		fr_result;                                                                                             \
+	})
 
 /* Reserves a record; every attempt is counted, and so is every refusal. */
 static __always_inline void *fr_reserve(u64 size, u32 kind)

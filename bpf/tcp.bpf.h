@@ -60,8 +60,7 @@ static __always_inline void fr_established(struct sock *sk, struct tcp_sock *tp,
 	st->syn_retries = FR_READ(tp, total_retrans);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(state_tp, struct sock *sk, int from, int to)
+static __always_inline int fr_on_state(struct sock *sk, int from, int to)
 {
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0; /* MPTCP and SCTP raise it too */
@@ -111,6 +110,12 @@ int BPF_PROG(state_tp, struct sock *sk, int from, int to)
 	if (to == TCP_CLOSE)
 		fr_forget(sk);
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(state_tp, struct sock *sk, int from, int to)
+{
+	return FR_RUN(fr_on_state(sk, from, to));
 }
 
 /* tcp_skb_pcount: what total_retrans went up by. */

@@ -1,9 +1,7 @@
 /* Probe family: threads that handle turns: when they leave the CPU, are woken, come back, free memory. */
 
-SEC("?tp_btf/sched_switch")
-int BPF_PROG(switch_tp, bool preempt, struct task_struct *prev, struct task_struct *next)
+static __always_inline int fr_on_switch(bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	fr_runs();
 	u64 now = 0;
 	struct fr_thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
 	if (t) {
@@ -29,10 +27,14 @@ int BPF_PROG(switch_tp, bool preempt, struct task_struct *prev, struct task_stru
 	return 0;
 }
 
-SEC("?tp_btf/sched_wakeup")
-int BPF_PROG(wakeup_tp, struct task_struct *task)
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(switch_tp, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	fr_runs();
+	return FR_RUN(fr_on_switch(preempt, prev, next));
+}
+
+static __always_inline int fr_on_wakeup(struct task_struct *task)
+{
 	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
 	if (t && t->now.start && !t->now.woken && t->now.why != FR_OFF_PREEMPTED) {
 		t->now.woken = bpf_ktime_get_ns();
@@ -40,6 +42,12 @@ int BPF_PROG(wakeup_tp, struct task_struct *task)
 			t->now.flags |= FR_SLICE_THROTTLED;
 	}
 	return 0;
+}
+
+SEC("?tp_btf/sched_wakeup")
+int BPF_PROG(wakeup_tp, struct task_struct *task)
+{
+	return FR_RUN(fr_on_wakeup(task));
 }
 
 /* Reclaim comes in many short runs: those close together are one slice, with the time spent in all of them. */

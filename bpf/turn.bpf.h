@@ -33,7 +33,6 @@ static __always_inline struct fr_segment fr_segment(struct sock *sk, struct tcp_
 
 static __always_inline int fr_on_data(struct sock *sk, struct sk_buff *skb)
 {
-	fr_runs();
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
@@ -55,24 +54,23 @@ static __always_inline int fr_on_data(struct sock *sk, struct sk_buff *skb)
 SEC("tp_btf/tcp_probe")
 int BPF_PROG(data_tp, struct sock *sk, struct sk_buff *skb)
 {
-	return fr_on_data(sk, skb);
+	return FR_RUN(fr_on_data(sk, skb));
 }
 
 SEC("?fentry/tcp_rcv_established")
 int BPF_PROG(data_fentry, struct sock *sk, struct sk_buff *skb)
 {
-	return fr_on_data(sk, skb);
+	return FR_RUN(fr_on_data(sk, skb));
 }
 
 SEC("?kprobe/tcp_rcv_established")
 int BPF_KPROBE(data_kprobe, struct sock *sk, struct sk_buff *skb)
 {
-	return fr_on_data(sk, skb);
+	return FR_RUN(fr_on_data(sk, skb));
 }
 
 static __always_inline int fr_on_read(struct sock *sk)
 {
-	fr_runs();
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
@@ -92,24 +90,23 @@ static __always_inline int fr_on_read(struct sock *sk)
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(read_tp, struct sock *sk)
 {
-	return fr_on_read(sk);
+	return FR_RUN(fr_on_read(sk));
 }
 
 SEC("?fentry/tcp_rcv_space_adjust")
 int BPF_PROG(read_fentry, struct sock *sk)
 {
-	return fr_on_read(sk);
+	return FR_RUN(fr_on_read(sk));
 }
 
 SEC("?kprobe/tcp_rcv_space_adjust")
 int BPF_KPROBE(read_kprobe, struct sock *sk)
 {
-	return fr_on_read(sk);
+	return FR_RUN(fr_on_read(sk));
 }
 
 static __always_inline int fr_on_send(struct sock *sk, u64 bytes)
 {
-	fr_runs();
 	struct fr_sock *st = fr_state_or_old(sk);
 	if (!st || !fr_watched(sk, st))
 		return 0;
@@ -130,32 +127,32 @@ static __always_inline int fr_on_send(struct sock *sk, u64 bytes)
 SEC("tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(send_tp, struct sock *sk, struct msghdr *msg)
 {
-	return fr_on_send(sk, msg->msg_iter.count);
+	return FR_RUN(fr_on_send(sk, msg->msg_iter.count));
 }
 
 SEC("?fentry/tcp_sendmsg_locked")
 int BPF_PROG(send_fentry, struct sock *sk, struct msghdr *msg, unsigned long size)
 {
-	return fr_on_send(sk, size);
+	return FR_RUN(fr_on_send(sk, size));
 }
 
 SEC("?kprobe/tcp_sendmsg_locked")
 int BPF_KPROBE(send_kprobe, struct sock *sk, struct msghdr *msg, unsigned long size)
 {
-	return fr_on_send(sk, size);
+	return FR_RUN(fr_on_send(sk, size));
 }
 
 /* Up to 6.4 sendfile and splice hand pages to TCP past tcp_sendmsg_locked; since 6.5 they go through it. */
 SEC("?fentry/tcp_sendpage")
 int BPF_PROG(sendpage_fentry, struct sock *sk, struct page *page, int offset, unsigned long size)
 {
-	return fr_on_send(sk, size);
+	return FR_RUN(fr_on_send(sk, size));
 }
 
 SEC("?kprobe/tcp_sendpage")
 int BPF_KPROBE(sendpage_kprobe, struct sock *sk, struct page *page, int offset, unsigned long size)
 {
-	return fr_on_send(sk, size);
+	return FR_RUN(fr_on_send(sk, size));
 }
 
 static __always_inline int fr_on_sent(struct sock *sk, int bytes)

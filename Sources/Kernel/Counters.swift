@@ -56,9 +56,13 @@ extension Probes {
         return sum
     }
 
-    /// Of those that count their own.
-    func hotRuns() throws(KernelError) -> UInt64 {
-        try perCPU("counters", key: 0, as: fr_counters.self).reduce(0) { $0 &+ $1.runs }
+    /// Of the programs that count their own runs, on all CPUs; `softirqs` is left at 0.
+    func hotRuns() throws(KernelError) -> ProbeRuns {
+        try perCPU("counters", key: 0, as: fr_counters.self).reduce(into: ProbeRuns()) { sum, cpu in
+            sum.hot &+= cpu.runs
+            sum.timed &+= cpu.timed
+            sum.timedNanoseconds &+= cpu.timed_ns
+        }
     }
 
     /// Sum over the programs of all hooks but the softirqs'.

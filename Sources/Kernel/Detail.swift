@@ -90,9 +90,30 @@ extension Probes {
         return found
     }
 
-    /// Times that programs of the hot paths ran on all CPUs, those of the softirq hooks by what they counted.
-    public func runs(_ softirqs: [[fr_softirq_total]]) throws(KernelError) -> UInt64 {
+    /// Times that programs of the hot paths ran, those of the softirq hooks by what they counted.
+    public func runs(_ softirqs: [[fr_softirq_total]]) throws(KernelError) -> ProbeRuns {
         let each = UInt64(Detail.withoutSoftirqs.detached.filter(isAttached).count)
-        return try hotRuns() &+ each &* softirqs.joined().reduce(0) { $0 &+ $1.count }
+        var runs = try hotRuns()
+        runs.softirqs = each &* softirqs.joined().reduce(0) { $0 &+ $1.count }
+        return runs
+    }
+}
+
+/// How often programs of the hot paths ran on all CPUs, since they were loaded.
+public struct ProbeRuns: Sendable, Equatable {
+    /// Those of every segment, read, send, context switch, wakeup and change of a connection's state.
+    public var hot: UInt64
+    /// Of these, those that were timed: one in 251.
+    public var timed: UInt64
+    /// What those took, ns; not what leads to them.
+    public var timedNanoseconds: UInt64
+    /// Those of the softirq hooks; falls when one is detached.
+    public var softirqs: UInt64
+
+    public init(hot: UInt64 = 0, timed: UInt64 = 0, timedNanoseconds: UInt64 = 0, softirqs: UInt64 = 0) {
+        self.hot = hot
+        self.timed = timed
+        self.timedNanoseconds = timedNanoseconds
+        self.softirqs = softirqs
     }
 }

@@ -43,11 +43,26 @@ import Testing
 
     @Test func sharesAreOfAllCPUs() {
         var meter = OverheadMeter()
-        #expect(meter.note(at: 0, runs: 100, cpu: 5, cpus: 4) == nil)
-        // 1,000 runs of 120 ns and 30 µs of its own in a millisecond of four CPUs.
-        #expect(meter.note(at: 1_000_000, runs: 1100, cpu: 30_005, cpus: 4) == 0.0375)
+        #expect(meter.note(at: 0, runs: ProbeRuns(hot: 100, softirqs: 100), cpu: 5, cpus: 4) == nil)
+        // 600 and 400 runs of 105 ns and 15 µs of its own in a millisecond of four CPUs.
+        let first = ProbeRuns(hot: 700, timed: 1, timedNanoseconds: 900, softirqs: 500)
+        #expect(meter.note(at: 1_000_000, runs: first, cpu: 15_005, cpus: 4) == 0.03)
         // Hooks were detached: what they counted is no longer in the sum.
-        #expect(meter.note(at: 2_000_000, runs: 50, cpu: 30_005, cpus: 4) == 0)
+        let second = ProbeRuns(hot: 700, timed: 1, timedNanoseconds: 900, softirqs: 50)
+        #expect(meter.note(at: 2_000_000, runs: second, cpu: 15_005, cpus: 4) == 0)
+    }
+
+    @Test func whatWasTimedCountsOnceItIsEnough() {
+        var meter = OverheadMeter()
+        _ = meter.note(at: 0, runs: ProbeRuns(), cpu: 0, cpus: 1)
+        _ = meter.note(at: 1, runs: ProbeRuns(hot: 251 * 63, timed: 63, timedNanoseconds: 63 * 400), cpu: 0, cpus: 1)
+        #expect(meter.perRun == OverheadMeter.untimed)
+        let enough = ProbeRuns(hot: 251 * 64, timed: 64, timedNanoseconds: 64 * 400)
+        _ = meter.note(at: 2, runs: enough, cpu: 0, cpus: 1)
+        #expect(meter.perRun == 400)
+        // Of the newest alone: 1,000 runs of 75 and 125 ns in a millisecond.
+        let newer = ProbeRuns(hot: 251 * 64 + 1000, timed: 128, timedNanoseconds: 64 * 400 + 64 * 125)
+        #expect(meter.note(at: 1_000_002, runs: newer, cpu: 0, cpus: 1) == 0.2)
     }
 
     @Test func countedTurnsAreInTheFiguresOfTop() throws {
