@@ -55,7 +55,7 @@ func ask(_ request: ControlRequest, directory: String) throws -> ControlReply {
     do {
         return try askRecorder(request, directory: directory)
     } catch let error as SystemError {
-        let code = error.code == EACCES ? Exit.privilege : Exit.nothing
-        throw Failure(message: "\(error): is `flightrec record` running, with the same --dir?", code: code)
+        if error.code == EACCES { throw Failure(message: "\(error): run with sudo", code: Exit.privilege) }
+        throw Failure(message: "\(error): is `flightrec record` running, with the same --dir?", code: Exit.nothing)
     }
 }
