@@ -24,7 +24,8 @@ struct ListCommand: ParsableCommand {
 
     func run() throws {
         do {
-            var rows = try CaptureStore(CaptureDirectory(existing: directory.path)).list().map(ListRow.init)
+            let all = try CaptureStore(CaptureDirectory(existing: directory.path)).list().map(ListRow.init)
+            var rows = all
             if let since {
                 let limit = Int64(Date().timeIntervalSince1970 * 1e9) - Int64(since.nanoseconds)
                 rows.removeAll { $0.summary.startedAt < limit }
@@ -32,6 +33,10 @@ struct ListCommand: ParsableCommand {
             if let container { rows.removeAll { fnmatch(container, $0.summary.container.name, 0) != 0 } }
             if let cause { rows.removeAll { $0.summary.verdict.cause != cause } }
             if let count { rows = Array(rows.prefix(max(0, count))) }
+            if rows.isEmpty && !all.isEmpty && !json {
+                Terminal.print("None of \(all.count) matches; `flightrec list` alone shows all.")
+                return
+            }
             Terminal.print(json ? try listJSON(rows) : renderList(rows, style: Terminal.style))
         } catch let error as CaptureError {
             throw Failure(message: error.description)
