@@ -9,13 +9,16 @@ struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "What was caught, newest first. `flightrec` alone does this.",
         discussion: """
+            As wide as the terminal, 80 columns in a pipe, or $COLUMNS. An ID is as long as tells it from the others: all of \
+            it is in --json. A file is read whole, and its checksum compared, by `show`, `sql` and `export` only.
+
             EXAMPLES:
               flightrec list --since 24h
               flightrec list --container 'api-*' --cause app.frozen
               flightrec list --json | jq -r '.[].verdict.summary'
             """)
 
-    @Option(help: "Only those of the last …") var since: Duration?
+    @Option(help: ArgumentHelp("Only those of the last 30m, 24h, 7d.", valueName: "duration")) var since: Duration?
     @Option(help: ArgumentHelp("Only of these containers.", valueName: "glob")) var container: String?
     @Option(help: ArgumentHelp("Only of this cause, e.g. app.frozen.", valueName: "cause")) var cause: String?
     @Option(name: .customShort("n"), help: "At most this many.") var count: Int?
