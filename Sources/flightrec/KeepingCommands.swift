@@ -65,8 +65,8 @@ struct VacuumCommand: ParsableCommand {
             EXAMPLES:
               sudo flightrec vacuum --keep 500M --dry-run
             """)
-    @Option(help: ArgumentHelp("Captures may take this much together.", valueName: "size")) var keep = Size(
-        bytes: 2 << 30)
+    @Option(help: ArgumentHelp("Captures may take this much together.", valueName: "size"))
+    var keep = Size(bytes: 2 << 30)
     @Option(
         help: ArgumentHelp(
             "Leave this much of the file system free (default: 1G, or a tenth of a smaller one).", valueName: "size"))

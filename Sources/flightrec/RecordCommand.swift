@@ -37,10 +37,10 @@ struct RecordCommand: ParsableCommand {
     @Option(help: "Only this process. Repeatable.") var pid: [UInt32] = []
     @Option(help: "Only this local or remote port. Repeatable.") var port: [UInt16] = []
     @Flag(inversion: .prefixedNo, help: "Also watch processes outside containers.") var host = false
-    @Option(help: ArgumentHelp("Kept before a trigger.", valueName: "duration")) var before = Duration(
-        nanoseconds: 10_000_000_000)
-    @Option(help: ArgumentHelp("Kept after a trigger.", valueName: "duration")) var after = Duration(
-        nanoseconds: 5_000_000_000)
+    @Option(help: ArgumentHelp("Kept before a trigger.", valueName: "duration"))
+    var before = Duration(nanoseconds: 10_000_000_000)
+    @Option(help: ArgumentHelp("Kept after a trigger.", valueName: "duration"))
+    var after = Duration(nanoseconds: 5_000_000_000)
     @Option(help: ArgumentHelp("How far back the in-memory history reaches.", valueName: "duration"))
     var window = Duration(nanoseconds: 60_000_000_000)
     @Option(help: ArgumentHelp("How much memory the history may take.", valueName: "size"))

@@ -23,8 +23,8 @@ struct TopCommand: ParsableCommand {
     @Flag(help: "Print once and end.") var once = false
     @Flag(help: "Print JSON, once.") var json = false
     @Option(help: "turns, p99, max, retransmits or name.") var sort = TopOrder.turns
-    @Option(help: ArgumentHelp("Time between two looks.", valueName: "duration")) var interval = Duration(
-        nanoseconds: 1_000_000_000)
+    @Option(help: ArgumentHelp("Time between two looks.", valueName: "duration"))
+    var interval = Duration(nanoseconds: 1_000_000_000)
     @OptionGroup var directory: DirectoryOption
 
     func validate() throws {
