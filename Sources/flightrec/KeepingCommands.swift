@@ -62,6 +62,8 @@ struct VacuumCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vacuum", abstract: "Apply retention now, or say what it would remove.",
         discussion: """
+            Pinned captures and snapshots stay whatever is asked for.
+
             EXAMPLES:
               sudo flightrec vacuum --keep 500M --dry-run
             """)

@@ -37,7 +37,8 @@ struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot", abstract: "Freeze the last seconds now (asks the running recorder).",
         discussion: """
-            Prints the id at once; the file is there when it is written, usually in less than a second.
+            Prints the id at once; the file is there when it is written, usually in less than a second. Retention never \
+            removes it: `flightrec delete` does.
 
             EXAMPLES:
               sudo flightrec snapshot --reason "users complain"
