@@ -106,9 +106,9 @@ public struct CaptureDirectory: Sendable, Equatable {
         switch code {
         case ENOSPC, EDQUOT: .noSpace(path: path)
         case EROFS: .directory(path: path, why: "the file system is read-only")
-        case EACCES, EPERM: .directory(path: path, why: "not permitted to write there")
+        case EACCES, EPERM: .directory(path: path, why: "not permitted: run with sudo, or name another with --dir")
         case ENOTDIR: .directory(path: path, why: "it, or a part of the path, is not a directory")
-        case ENOENT: .directory(path: path, why: "it does not exist")
+        case ENOENT: .directory(path: path, why: "it does not exist: start `sudo flightrec record`, or see --dir")
         default: .directory(path: path, why: CaptureError.words(code))
         }
     }

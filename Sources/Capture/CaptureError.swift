@@ -37,7 +37,7 @@ public enum CaptureError: Error, Equatable, Sendable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .directory(let path, let why): "cannot keep captures in \(path): \(why)"
+        case .directory(let path, let why): "cannot use \(path) for captures: \(why)"
         case .invalidID(let id): "'\(id)' cannot name a capture"
         case .exists(let path): "\(path) exists already"
         case .noSpace(let path): "no space left on the file system of \(path)"
@@ -45,7 +45,7 @@ public enum CaptureError: Error, Equatable, Sendable, CustomStringConvertible {
         case .read(let path, let why): "cannot read \(path): \(why)"
         case .unreadable(let path, let state, let why): "\(path) is \(Self.words(state)): \(why)"
         case .tooLarge(let path, let why): "\(path) is refused: \(why)"
-        case .notFound(let name): "no capture matches '\(name)'"
+        case .notFound(let name): "no capture matches '\(name)': `flightrec list` shows those there are"
         case .ambiguous(let name, let matches):
             "'\(name)' matches \(matches.count) captures: \(matches.joined(separator: ", "))"
         }

@@ -34,14 +34,16 @@ public enum Help {
     ]
 
     static let commands = """
-        Statements end with ; and may take several lines. Ctrl-C stops one, Ctrl-D or .quit ends.
+        Statements end with ; and may take several lines. Ctrl-C stops one, Ctrl-D or
+        .quit ends.
           .tables          the tables
           .schema [TABLE]  their columns
           .mode FORMAT     table, csv or json
           .help            this
           .quit            end
-        Times: *_at and at are text (UTC, RFC 3339), *_wall_ns are ns since 1970. The hidden *_ns of instants are those of
-        the plain tables. A WHERE on time, container, socket, role, local, remote, process or pid skips what can't match.
+        Times: *_at and at are text (UTC, RFC 3339), *_wall_ns are ns since 1970. The
+        hidden *_ns of instants are those of the plain tables. A WHERE on time,
+        container, socket, role, local, remote, process or pid skips what can't match.
         Examples:
 
         """ + examples.map { "-- \($0.about)\n\($0.sql);" }.joined(separator: "\n")

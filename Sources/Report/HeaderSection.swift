@@ -34,7 +34,7 @@ func header(_ incident: Incident, _ row: ListRow, _ scope: Scope, _ style: Style
         lines += field(trigger == evidence.triggers.first ? "rule" : "", text, style)
     }
     let more = evidence.triggers.count - 3
-    if more > 0 { lines += field("", "and \(Format.count(more)) more triggers", style) }
+    if more > 0 { lines += field("", "and \(Format.count(more)) more trigger\(more == 1 ? "" : "s")", style) }
     for (index, held) in evidence.suppressed.prefix(3).enumerated() {
         let last = WallTime.clock(evidence.wall(held.last), digits: 0)
         lines += field(

@@ -48,8 +48,9 @@ public struct ListRow: Sendable {
 public func renderList(_ rows: [ListRow], style: Style) -> String {
     if rows.isEmpty {
         let sentence =
-            "No incidents captured yet. `flightrec status` says whether the recorder is armed; "
-            + "`sudo flightrec record` starts it; `flightrec demo` shows a capture now."
+            "No incidents captured yet. `sudo flightrec status` says whether the recorder is armed, and what lower "
+            + "thresholds would have caught; "
+            + "`sudo flightrec record` starts it; `sudo flightrec demo` shows a capture now."
         return DisplayWidth.wrap(sentence, style.width).joined(separator: "\n")
     }
     let wide = style.width >= 110

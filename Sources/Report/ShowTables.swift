@@ -29,7 +29,7 @@ func retransmitSection(_ scope: Scope, _ style: Style) -> Section {
         ])
     }
     return (
-        "RETRANSMITS", "\(Format.count(all.count)) segments sent again",
+        "RETRANSMITS", "\(Format.count(all.count)) segment\(all.count == 1 ? "" : "s") sent again",
         table.lines(style) + more(all.count - maximumRows, "retransmits", style)
     )
 }
@@ -79,7 +79,7 @@ func dropSection(_ scope: Scope, _ style: Style) -> Section {
     }
     let packets = drops.reduce(UInt64(0)) { $0 + UInt64($1.count) }
     return (
-        "DROPS", "\(Format.count(packets)) packets",
+        "DROPS", "\(Format.count(packets)) packet\(packets == 1 ? "" : "s")",
         table.lines(style) + more(drops.count - maximumRows, "reports", style)
     )
 }

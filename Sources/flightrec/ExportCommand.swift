@@ -18,18 +18,22 @@ struct ExportCommand: ParsableCommand {
         commandName: "export", abstract: "A capture for other tools.",
         discussion: """
             FORMATS:
-              perfetto  a trace for https://ui.perfetto.dev: lanes for containers, processes, threads and sockets
-              json      one event a line, as an object with names resolved, in order of time
-              sqlite    an ordinary database: the capture's tables, and every kind of event as one more
+              perfetto  a trace for https://ui.perfetto.dev, with lanes for containers,
+                        processes, threads and sockets
+              json      one event a line, an object with names, in order of time
+              sqlite    an ordinary database: the capture's tables, and one more for
+                        every kind of event
               csv       one kind of event, with a header line; --kind says which
 
             Columns and keys are those of `flightrec sql`; its `.schema` describes them.
 
             EXAMPLES:
               flightrec export latest --format perfetto -o latest.pftrace
-              flightrec export latest --format json | jq -c 'select(.kind == "turn" and .total_ns > 1e8)'
-              flightrec export latest --format csv --kind retransmits -o retransmits.csv
-              flightrec export latest --format sqlite -o latest.db && sqlite3 latest.db 'SELECT count(*) FROM turns'
+              flightrec export latest --format json |
+                jq -c 'select(.kind == "turn" and .total_ns > 1e8)'
+              flightrec export latest --format csv --kind retransmits -o r.csv
+              flightrec export latest --format sqlite -o latest.db &&
+                sqlite3 latest.db 'SELECT count(*) FROM turns'
             """)
 
     @Argument(help: "An id, a unique prefix of one, `latest`, or a file's path.") var id: String

@@ -21,8 +21,15 @@ private func forEach(_ ids: [String], _ directory: DirectoryOption, _ body: (Cap
 
 struct PinCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pin", abstract: "Keep captures whatever retention says.")
-    @Argument(help: "Ids, or unique prefixes of them.") var ids: [String]
+        commandName: "pin", abstract: "Keep captures whatever retention says.",
+        discussion: """
+            Says nothing when it is done; `list` then shows a * after the id.
+
+            EXAMPLES:
+              sudo flightrec pin latest
+              sudo flightrec pin 20261123T1652 20261123T1710
+            """)
+    @Argument(help: "Ids, unique prefixes of them, or `latest`.") var ids: [String]
     @OptionGroup var directory: DirectoryOption
 
     func run() throws { try forEach(ids, directory) { try $0.pin(path: $1) } }
@@ -30,15 +37,22 @@ struct PinCommand: ParsableCommand {
 
 struct UnpinCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "unpin", abstract: "Let retention have them again.")
-    @Argument(help: "Ids, or unique prefixes of them.") var ids: [String]
+    @Argument(help: "Ids, unique prefixes of them, or `latest`.") var ids: [String]
     @OptionGroup var directory: DirectoryOption
 
     func run() throws { try forEach(ids, directory) { try $0.unpin(path: $1) } }
 }
 
 struct DeleteCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "delete", abstract: "Remove captures.")
-    @Argument(help: "Ids, or unique prefixes of them.") var ids: [String]
+    static let configuration = CommandConfiguration(
+        commandName: "delete", abstract: "Remove captures.",
+        discussion: """
+            Does not ask, says nothing when it is done, and removes pinned captures too.
+
+            EXAMPLES:
+              sudo flightrec delete 20261123T1652
+            """)
+    @Argument(help: "Ids, unique prefixes of them, or `latest`.") var ids: [String]
     @OptionGroup var directory: DirectoryOption
 
     func run() throws { try forEach(ids, directory) { try $0.delete(path: $1) } }
@@ -48,14 +62,19 @@ struct VacuumCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vacuum", abstract: "Apply retention now, or say what it would remove.",
         discussion: """
+            Pinned captures and snapshots stay whatever is asked for.
+
             EXAMPLES:
               sudo flightrec vacuum --keep 500M --dry-run
             """)
-    @Option(help: "Captures may take this much together.") var keep = Size(bytes: 2 << 30)
-    @Option(help: "Leave this much of the file system free (default: 1G, or a tenth of a smaller one).")
+    @Option(help: ArgumentHelp("Captures may take this much together.", valueName: "size"))
+    var keep = Size(bytes: 2 << 30)
+    @Option(
+        help: ArgumentHelp(
+            "Leave this much of the file system free (default: 1G, or a tenth of a smaller one).", valueName: "size"))
     var keepFree: Size?
-    @Option(help: "Remove captures older than this.") var keepAge: Duration?
-    @Option(help: "Keep at most this many captures.") var keepCount: Int?
+    @Option(help: ArgumentHelp("Remove captures older than this.", valueName: "duration")) var keepAge: Duration?
+    @Option(help: ArgumentHelp("Keep at most this many captures.", valueName: "n")) var keepCount: Int?
     @Flag(help: "Only say what would be removed.") var dryRun = false
     @OptionGroup var directory: DirectoryOption
 

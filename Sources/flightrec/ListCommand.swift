@@ -9,13 +9,16 @@ struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "What was caught, newest first. `flightrec` alone does this.",
         discussion: """
+            As wide as the terminal, 80 columns in a pipe, or $COLUMNS. An ID is as long as tells it from the others: all of \
+            it is in --json. A file is read whole, and its checksum compared, by `show`, `sql` and `export` only.
+
             EXAMPLES:
               flightrec list --since 24h
               flightrec list --container 'api-*' --cause app.frozen
               flightrec list --json | jq -r '.[].verdict.summary'
             """)
 
-    @Option(help: "Only those of the last …") var since: Duration?
+    @Option(help: ArgumentHelp("Only those of the last 30m, 24h, 7d.", valueName: "duration")) var since: Duration?
     @Option(help: ArgumentHelp("Only of these containers.", valueName: "glob")) var container: String?
     @Option(help: ArgumentHelp("Only of this cause, e.g. app.frozen.", valueName: "cause")) var cause: String?
     @Option(name: .customShort("n"), help: "At most this many.") var count: Int?
@@ -24,7 +27,8 @@ struct ListCommand: ParsableCommand {
 
     func run() throws {
         do {
-            var rows = try CaptureStore(CaptureDirectory(existing: directory.path)).list().map(ListRow.init)
+            let all = try CaptureStore(CaptureDirectory(existing: directory.path)).list().map(ListRow.init)
+            var rows = all
             if let since {
                 let limit = Int64(Date().timeIntervalSince1970 * 1e9) - Int64(since.nanoseconds)
                 rows.removeAll { $0.summary.startedAt < limit }
@@ -32,6 +36,10 @@ struct ListCommand: ParsableCommand {
             if let container { rows.removeAll { fnmatch(container, $0.summary.container.name, 0) != 0 } }
             if let cause { rows.removeAll { $0.summary.verdict.cause != cause } }
             if let count { rows = Array(rows.prefix(max(0, count))) }
+            if rows.isEmpty && !all.isEmpty && !json {
+                Terminal.print("None of \(all.count) matches; `flightrec list` alone shows all.")
+                return
+            }
             Terminal.print(json ? try listJSON(rows) : renderList(rows, style: Terminal.style))
         } catch let error as CaptureError {
             throw Failure(message: error.description)

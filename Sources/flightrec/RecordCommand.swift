@@ -11,7 +11,11 @@ struct RecordCommand: ParsableCommand {
         commandName: "record", abstract: "Run the recorder until Ctrl-C.",
         discussion: """
             Watches the TCP sockets of every container and captures the seconds around each turn (request and response) \
-            that takes too long. Needs CAP_BPF and CAP_PERFMON.
+            that takes too long; with --host also those of processes outside containers. Needs CAP_BPF and CAP_PERFMON.
+
+            A duration is 200ms, 1.5s, 2m, 3h or 7d, a size 500000, 64M or 2G. With --threshold auto a turn is slow when \
+            it takes 100 ms or more and five times the 99th percentile of its own service; until 20 turns of that are \
+            known, 1 s.
 
             Every option may also stand in a file, by the same name (`threshold = 200ms`; yes or no for a flag; a line for \
             each value of what is repeatable), or in the environment (FLIGHTREC_KEEP_FREE=1G; values of what is repeatable \
@@ -20,7 +24,8 @@ struct RecordCommand: ParsableCommand {
 
             EXAMPLES:
               sudo flightrec record
-              sudo flightrec record --threshold 200ms --container 'api-*' --container db=50ms
+              sudo flightrec record --threshold 200ms --container 'api-*' \\
+                --container db=50ms
               sudo flightrec record --host --port 5432 --duration 10m
               sudo flightrec record --config ./flightrec.conf
             """)
@@ -32,21 +37,30 @@ struct RecordCommand: ParsableCommand {
     @Option(help: "Only this process. Repeatable.") var pid: [UInt32] = []
     @Option(help: "Only this local or remote port. Repeatable.") var port: [UInt16] = []
     @Flag(inversion: .prefixedNo, help: "Also watch processes outside containers.") var host = false
-    @Option(help: "Kept before a trigger.") var before = Duration(nanoseconds: 10_000_000_000)
-    @Option(help: "Kept after a trigger.") var after = Duration(nanoseconds: 5_000_000_000)
-    @Option(help: "How far back the in-memory history reaches.") var window = Duration(nanoseconds: 60_000_000_000)
-    @Option(help: "How much memory the history may take.") var memory = Size(bytes: 256 << 20)
+    @Option(help: ArgumentHelp("Kept before a trigger.", valueName: "duration"))
+    var before = Duration(nanoseconds: 10_000_000_000)
+    @Option(help: ArgumentHelp("Kept after a trigger.", valueName: "duration"))
+    var after = Duration(nanoseconds: 5_000_000_000)
+    @Option(help: ArgumentHelp("How far back the in-memory history reaches.", valueName: "duration"))
+    var window = Duration(nanoseconds: 60_000_000_000)
+    @Option(help: ArgumentHelp("How much memory the history may take.", valueName: "size"))
+    var memory = Size(bytes: 256 << 20)
     @OptionGroup var directory: DirectoryOption
-    @Option(help: "Captures may take this much together; the oldest of the noisiest container goes first.")
+    @Option(
+        help: ArgumentHelp(
+            "Captures may take this much together; the oldest of the noisiest container goes first.", valueName: "size")
+    )
     var keep = Size(bytes: 2 << 30)
-    @Option(help: "Leave this much of the file system free (default: 1G, or a tenth of a smaller one).")
+    @Option(
+        help: ArgumentHelp(
+            "Leave this much of the file system free (default: 1G, or a tenth of a smaller one).", valueName: "size"))
     var keepFree: Size?
-    @Option(help: "Remove captures older than this.") var keepAge: Duration?
-    @Option(help: "Keep at most this many captures.") var keepCount: Int?
+    @Option(help: ArgumentHelp("Remove captures older than this.", valueName: "duration")) var keepAge: Duration?
+    @Option(help: ArgumentHelp("Keep at most this many captures.", valueName: "n")) var keepCount: Int?
     @Option(
         help: "Shell command run for every capture: FLIGHTREC_ID, _FILE, _CONTAINER, _CAUSE, _SUMMARY tell it which.")
     var exec: String?
-    @Option(help: "Stop by itself after this long.") var duration: Duration?
+    @Option(help: ArgumentHelp("Stop by itself after this long.", valueName: "duration")) var duration: Duration?
     @Option(help: "Docker daemon's socket, where it is not the usual one. Repeatable.") var dockerSocket: [String] = []
     @Option(help: "Docker's data root, where it is not the usual one: names while no daemon answers. Repeatable.")
     var dockerRoot: [String] = []

@@ -16,8 +16,8 @@ struct ShowCommand: ParsableCommand {
             """)
 
     @Argument(help: "An id, a unique prefix of one, `latest`, or a file's path.") var id: String
-    @Flag(help: "Every event, a line each.") var events = false
-    @Option(help: "Only this socket.") var socket: UInt32?
+    @Flag(help: "After the report every event, a line each.") var events = false
+    @Option(help: ArgumentHelp("Only this socket: its number without the #.", valueName: "number")) var socket: UInt32?
     @Option(help: ArgumentHelp("Only these containers.", valueName: "glob")) var container: String?
     @Flag(help: "Judge anew from all events, instead of showing what was found when it was captured.") var anew = false
     @Flag(help: "Print JSON.") var json = false

@@ -37,6 +37,9 @@ struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot", abstract: "Freeze the last seconds now (asks the running recorder).",
         discussion: """
+            Prints the id at once; the file is there when it is written, usually in less than a second. Retention never \
+            removes it: `flightrec delete` does.
+
             EXAMPLES:
               sudo flightrec snapshot --reason "users complain"
             """)
@@ -55,7 +58,7 @@ func ask(_ request: ControlRequest, directory: String) throws -> ControlReply {
     do {
         return try askRecorder(request, directory: directory)
     } catch let error as SystemError {
-        let code = error.code == EACCES ? Exit.privilege : Exit.nothing
-        throw Failure(message: "\(error): is `flightrec record` running, with the same --dir?", code: code)
+        if error.code == EACCES { throw Failure(message: "\(error): run with sudo", code: Exit.privilege) }
+        throw Failure(message: "\(error): is `flightrec record` running, with the same --dir?", code: Exit.nothing)
     }
 }

@@ -27,7 +27,7 @@ enum Terminal {
         let environment = ProcessInfo.processInfo.environment
         let locale = environment["LC_ALL"] ?? environment["LC_CTYPE"] ?? environment["LANG"] ?? "C.UTF-8"
         return Style(
-            color: isTerminal && environment["NO_COLOR"] == nil && environment["TERM"] != "dumb", width: width,
+            color: isTerminal && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb", width: width,
             utf8: locale.uppercased().contains("UTF-8") || locale.uppercased().contains("UTF8"))
     }
 

@@ -17,13 +17,14 @@ struct TopCommand: ParsableCommand {
             EXAMPLES:
               sudo flightrec top
               sudo flightrec top --once --sort p99
-              sudo flightrec top --json | jq '.rows[] | select(.p99_ns > 1e8) | .container.name'
+              sudo flightrec top --json | jq '.rows[] | select(.p99_ns > 1e8)'
             """)
 
     @Flag(help: "Print once and end.") var once = false
     @Flag(help: "Print JSON, once.") var json = false
     @Option(help: "turns, p99, max, retransmits or name.") var sort = TopOrder.turns
-    @Option(help: "Time between two looks.") var interval = Duration(nanoseconds: 1_000_000_000)
+    @Option(help: ArgumentHelp("Time between two looks.", valueName: "duration"))
+    var interval = Duration(nanoseconds: 1_000_000_000)
     @OptionGroup var directory: DirectoryOption
 
     func validate() throws {
