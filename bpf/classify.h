@@ -106,8 +106,12 @@ static __noinline int fr_classify(struct sock *sk, struct fr_sock *st)
 	if (!st->container && st->leaf <= 1 && fr_host_netns && netns != fr_host_netns)
 		st->container = 1ULL << 63 | netns;
 	u64 container = st->container; /* up to 6.2 an iterator's value may not be a helper's argument */
-	if (container && netns != fr_host_netns)
-		bpf_map_update_elem(&container_of_netns, &netns, &container, BPF_ANY);
+	if (container && netns != fr_host_netns) {
+		/* As a rule it is known, and a look takes no lock. */
+		u64 *known = bpf_map_lookup_elem(&container_of_netns, &netns);
+		if (!known || *known != container)
+			bpf_map_update_elem(&container_of_netns, &netns, &container, BPF_ANY);
+	}
 	st->watched = fr_container_watched(container);
 	if (st->watched && fr_filter_ports && !fr_port_wanted(sk))
 		st->watched = 0;

@@ -81,7 +81,7 @@ static __always_inline int fr_on_state(struct sock *sk, int from, int to)
 		if (!st)
 			return 0;
 		/* At SYN_SENT the ports are not chosen yet: a port filter is asked again at ESTABLISHED. */
-		if (to == TCP_ESTABLISHED)
+		if (to == TCP_ESTABLISHED && fr_filter_ports && st->connect_start)
 			fr_classify(sk, st);
 		if (to == TCP_SYN_SENT) {
 			st->role = FR_CALLED;

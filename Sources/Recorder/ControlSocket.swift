@@ -7,6 +7,8 @@ import Report
 public struct ControlRequest: Codable, Sendable {
     public enum Command: String, Codable, Sendable {
         case status, snapshot, top
+        /// What became of a capture.
+        case fate
         /// Let go of every probe, and take them again: what the overhead benchmark alternates.
         case detach, attach
     }
@@ -16,11 +18,14 @@ public struct ControlRequest: Codable, Sendable {
     public var reason: String?
     /// Of `top`: rows to leave out.
     public var offset: Int?
+    /// Of `fate`: the capture.
+    public var id: String?
 
-    public init(_ command: Command, reason: String? = nil, offset: Int? = nil) {
+    public init(_ command: Command, reason: String? = nil, offset: Int? = nil, id: String? = nil) {
         self.command = command
         self.reason = reason
         self.offset = offset
+        self.id = id
     }
 }
 
@@ -29,6 +34,8 @@ public struct ControlReply: Codable, Sendable {
     public var status: RecorderStatus?
     /// Id of the capture being written.
     public var id: String?
+    /// Of `fate`: whether its file is there; `nil`: not yet. `error` says why it never will be.
+    public var written: Bool?
     /// A page of rows, and how many there are in all.
     public var top: TopView?
     public var total: Int?

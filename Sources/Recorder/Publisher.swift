@@ -33,6 +33,9 @@ final class Publisher: Sendable {
     private let settings: Mutex<(retention: RetentionPolicy, execute: String?)>
     private let logger: Logger
     private let failures = Mutex(0)
+    /// What became of the last captures, oldest first; `failed`: why one could not be written.
+    private let fates = Mutex<[(id: String, failed: String?)]>([])
+    private static let knownFates = 64
     /// Files of incidents that a worse one may replace yet, oldest first.
     private let written = Mutex<[(name: IncidentOpening, file: String)]>([])
     private static let remembered = 1024
@@ -72,9 +75,25 @@ final class Publisher: Sendable {
                 try write(finished, handed)
             } catch {
                 failures.withLock { $0 += 1 }
+                note(finished.evidence.id, failed: "\(error)")
                 logger.error("capture \(finished.evidence.id) could not be written: \(error)")
             }
         }
+    }
+
+    private func note(_ id: String, failed: String?) {
+        fates.withLock { fates in
+            // What follows when the file is there, like --exec, takes nothing back.
+            guard !fates.contains(where: { $0.id == id }) else { return }
+            fates.append((id, failed))
+            if fates.count > Self.knownFates { fates.removeFirst() }
+        }
+    }
+
+    /// What became of one of the last captures.
+    func fate(of id: String) -> ControlReply {
+        guard let fate = fates.withLock({ $0.first { $0.id == id } }) else { return ControlReply(id: id) }
+        return ControlReply(id: id, written: fate.failed == nil, error: fate.failed)
     }
 
     /// Waits for what was handed over before.
@@ -106,6 +125,7 @@ final class Publisher: Sendable {
             logger.notice("removed \(eviction.capture.id): over the bound on \(eviction.reason.rawValue)")
         }
         let (file, cut) = try save(incident, finished.blocks, turns.indices)
+        note(evidence.id, failed: nil)
         let took = (Clock.monotonic() - handed) / 1_000_000
         // One that lacks history or events stands for no other.
         let begun = evidence.from

@@ -137,6 +137,7 @@ public final class Recorder {
         malloc_trim(0)
         costs.note(at: started, events: 0)
         logger.notice("armed: captures go to \(options.directory)")
+        logger.notice("\(options.watched)")
         metrics?.start()
         if let address = options.metrics { logger.notice("metrics: \(address)") }
         service.ready("captures go to \(options.directory)")

@@ -26,6 +26,7 @@ extension Recorder {
                 return ControlReply(error: "\(error)")
             }
         case .snapshot: return ControlReply(id: snapshot(reason: request.reason ?? "asked for"))
+        case .fate: return request.id.map(publisher.fate) ?? ControlReply(error: "no id")
         case .detach: return detach()
         case .attach: return attach()
         case .top: return ControlReply(error: "rows are made elsewhere")

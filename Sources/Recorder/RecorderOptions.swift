@@ -4,6 +4,21 @@ import Trigger
 
 /// What `record` was asked to do.
 public struct RecorderOptions: Sendable {
+    /// What is watched, in words for the log.
+    var watched: String {
+        var words =
+            choices.isEmpty
+            ? "watching all containers" : "watching containers \(choices.map(\.pattern).joined(separator: ", "))"
+        words += filter.host ? " and processes outside them" : ", not processes outside them (--host)"
+        let ports = filter.ports.map(String.init).joined(separator: ", ")
+        let pids = filter.pids.map(String.init).joined(separator: ", ")
+        if !ports.isEmpty { words += "; of these, port \(ports) only" }
+        if !pids.isEmpty { words += "; of these, process \(pids) only" }
+        words += "; a turn is slow from \(rule.meaning)"
+        for choice in choices { if let own = choice.rule { words += ", of \(choice.pattern) from \(own.meaning)" } }
+        return words
+    }
+
     public struct Choice: Sendable, Equatable {
         /// Shell glob on the name, or a prefix of the id.
         public var pattern: String

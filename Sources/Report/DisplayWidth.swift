@@ -55,7 +55,7 @@ package enum DisplayWidth {
     }
 
     /// Lines of at most `columns` columns, broken at spaces; a number and its unit stay together.
-    static func wrap(_ text: String, _ columns: Int) -> [String] {
+    package static func wrap(_ text: String, _ columns: Int) -> [String] {
         var words: [String] = []
         for word in text.split(separator: " ") {
             if let last = words.last, last.last?.isNumber == true, units.contains(String(word.filter(\.isUnit))) {

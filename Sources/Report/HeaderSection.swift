@@ -29,6 +29,8 @@ func header(_ incident: Incident, _ row: ListRow, _ scope: Scope, _ style: Style
     for trigger in evidence.triggers.prefix(3) {
         let rule = style.name(trigger.rule)
         var text = trigger.kind.rawValue + (rule.isEmpty ? "" : ": \(rule)")
+        // Of a request watched at both ends, each fires.
+        if let role = evidence.sockets[trigger.socket]?.role, role != .unknown { text += ", \(role.name)" }
         if trigger.observed > 0 { text += ", observed \(style.duration(trigger.observed))" }
         text += ", at \(WallTime.clock(evidence.wall(trigger.at), digits: 3))"
         lines += field(trigger == evidence.triggers.first ? "rule" : "", text, style)

@@ -68,7 +68,7 @@ public struct TopReport {
             hangs
             ? Table.Cell(style.duration(row.oldestOpenNs) + "+", Self.heat(row.oldestOpenNs))
             : time(row.maxNs, Self.heat(row.maxNs))
-        let stage = row.worstStage.map { "\($0) \(Format.share(row.worstStageShare))" } ?? "-"
+        let stage = row.worstStage.map { "\($0) \(Int((row.worstStageShare * 100).rounded())) %" } ?? "-"
         return [
             Table.Cell(style.name(row.container.name), quiet), Table.Cell(row.role, .dim),
             Table.Cell(Self.rate(row.turnsPerSecond), quiet), time(row.p50Ns, quiet),

@@ -19,6 +19,13 @@ public enum ThresholdRule: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// What it comes to, in words.
+    public var meaning: String {
+        guard case .auto(let minimum, let factor, let coldStart) = self else { return description }
+        return "\(minimum / 1_000_000) ms and \(factor) × its service's own p99, or \(coldStart / 1_000_000) ms until "
+            + "\(ServiceHistory.enough) turns of that are known"
+    }
+
     /// No turn below this can fire, whatever the history: the hot path's early way out.
     var floor: UInt64 {
         switch self {

@@ -49,7 +49,9 @@ struct DoctorCommand: ParsableCommand {
             ).status
             report.ready = true
         } catch {
+            // Not its own name as the next step.
             report.problem = error.description
+                .replacing(", or see `flightrec doctor`", with: "").replacing("; see `flightrec doctor`", with: "")
             switch error {
             case .privilege, .refused: code = Exit.privilege
             case .unsupported: code = Exit.unsupported

@@ -35,7 +35,9 @@ struct FlightRec: ParsableCommand {
         // A reader that goes away must not kill a recorder; writes then fail with EPIPE and say so themselves.
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try parseAsRoot(RecordSettings.layered(Array(CommandLine.arguments.dropFirst())))
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            try knowsCommand(arguments.first)
+            var command = try parseAsRoot(RecordSettings.layered(arguments))
             try command.run()
         } catch let error as Failure {
             Terminal.complain(error.message)
@@ -52,6 +54,20 @@ struct FlightRec: ParsableCommand {
             FileHandle.standardError.write(Data((message + "\n").utf8))
             Glibc.exit(status == .validationFailure ? Exit.usage : Exit.failed)
         }
+    }
+
+    /// `list` takes no arguments: a first word that is no option is a command that does not exist.
+    private static func knowsCommand(_ word: String?) throws {
+        guard let word, !word.hasPrefix("-") else { return }
+        var names: [String] = []
+        for command in configuration.subcommands {
+            let name = command.configuration.commandName ?? ""
+            if name == word { return }
+            if command.configuration.shouldDisplay { names.append(name) }
+        }
+        if word == "help" { return }
+        throw Failure(
+            message: "there is no command '\(word)'; there are \(names.joined(separator: ", "))", code: Exit.usage)
     }
 }
 

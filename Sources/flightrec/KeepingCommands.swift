@@ -1,5 +1,6 @@
 import ArgumentParser
 import Capture
+import Foundation
 import Report
 
 /// Runs `body` on every capture named; all are tried, and the first failure's code is the command's.
@@ -47,7 +48,7 @@ struct DeleteCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete", abstract: "Remove captures.",
         discussion: """
-            Does not ask, says nothing when it is done, and removes pinned captures too.
+            Does not ask, and removes pinned captures too. Prints the ids of what it removed.
 
             EXAMPLES:
               sudo flightrec delete 20261123T1652
@@ -55,7 +56,12 @@ struct DeleteCommand: ParsableCommand {
     @Argument(help: "Ids, unique prefixes of them, or `latest`.") var ids: [String]
     @OptionGroup var directory: DirectoryOption
 
-    func run() throws { try forEach(ids, directory) { try $0.delete(path: $1) } }
+    func run() throws {
+        try forEach(ids, directory) { store, path in
+            try store.delete(path: path)
+            Terminal.print(URL(filePath: path).deletingPathExtension().lastPathComponent)
+        }
+    }
 }
 
 struct VacuumCommand: ParsableCommand {

@@ -85,6 +85,12 @@ struct RecordCommand: ParsableCommand {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "flightrec")
         logger.logLevel = quiet ? .warning : .notice
+        // Before the directory is looked at: that root alone may make it is not what is wrong.
+        let capabilities = Capabilities()
+        guard capabilities.bpf && capabilities.perfmon || access("/proc/self/status", R_OK) != 0 else {
+            let error = KernelError.privilege("recording")
+            throw Failure(message: error.description, code: Exit.privilege)
+        }
         do {
             try Recorder(options, logger: logger, reload: Self.reload).run()
         } catch let error as KernelError {

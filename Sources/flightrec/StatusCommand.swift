@@ -28,7 +28,10 @@ struct StatusCommand: ParsableCommand {
             return
         }
         for (name, value) in StatusLines(status).all {
-            Terminal.print(name.padding(toLength: 12, withPad: " ", startingAt: 0) + value)
+            let lines = DisplayWidth.wrap(value, max(20, Terminal.style.width - 12))
+            for (index, line) in lines.enumerated() {
+                Terminal.print((index == 0 ? name : "").padding(toLength: 12, withPad: " ", startingAt: 0) + line)
+            }
         }
     }
 }
@@ -37,8 +40,7 @@ struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot", abstract: "Freeze the last seconds now (asks the running recorder).",
         discussion: """
-            Prints the id at once; the file is there when it is written, usually in less than a second. Retention never \
-            removes it: `flightrec delete` does.
+            Prints the id at once, and ends when the file is there. Retention never removes it: `flightrec delete` does.
 
             EXAMPLES:
               sudo flightrec snapshot --reason "users complain"
@@ -51,6 +53,19 @@ struct SnapshotCommand: ParsableCommand {
         let reply = try ask(ControlRequest(.snapshot, reason: reason), directory: directory.path)
         guard let id = reply.id else { throw Failure(message: reply.error ?? "no capture in the answer") }
         Terminal.print(id)
+        try waitUntilWritten(id)
+    }
+
+    /// Until it is written, or never will be.
+    private func waitUntilWritten(_ id: String) throws {
+        // Its events are analyzed first: on a busy host a second or two.
+        for _ in 0..<600 {
+            let fate = try ask(ControlRequest(.fate, id: id), directory: directory.path)
+            if let error = fate.error { throw Failure(message: "it could not be written: \(error)") }
+            if fate.written == true { return }
+            usleep(50_000)
+        }
+        throw Failure(message: "the recorder has not written it in 30 s: its log may say why")
     }
 }
 

@@ -20,12 +20,12 @@ struct StatusLines {
             (
                 "own cost",
                 "\(Format.factor(status.cpuShare * 100, places: 2)) % of a CPU, \(Format.size(UInt64(status.rssBytes))) resident, "
-                    + "\(Format.duration(status.cpuNs)) of CPU since the start, \(Format.count(status.sockets)) sockets known"
+                    + "\(Format.duration(status.cpuNs)) of CPU since the start"
             ))
         all.append(
             (
                 "overhead",
-                "\(Format.factor(status.overheadShare * 100, places: 2)) % of all CPUs with the probes, those reckoned"
+                "\(Format.factor(status.overheadShare * 100, places: 2)) % of all CPUs, with the probes (their part is reckoned)"
             ))
         if let budget = status.budget { self.budget(budget) }
         if !status.missingHooks.isEmpty { all.append(("missing", status.missingHooks.joined(separator: ", "))) }
@@ -51,11 +51,11 @@ struct StatusLines {
                     + Format.size(UInt64(status.windowBudget))
             ))
         var names =
-            "names of \(Format.count(UInt64(status.sockets))) sockets take \(Format.size(UInt64(status.namesBytes)))"
+            "\(Format.count(UInt64(status.sockets))) known; their names take \(Format.size(UInt64(status.namesBytes)))"
         if status.unnamedSockets > 0 {
             names += "; \(Format.count(status.unnamedSockets)) OPEN ONES HAVE LOST THEIRS: raise --memory"
         }
-        all.append(("", names))
+        all.append(("sockets", names))
     }
 
     private mutating func budget(_ budget: RecorderStatus.Budget) {
@@ -100,7 +100,10 @@ struct StatusLines {
             all.append(("habitual", "\(status.habitual) slow turns of services that are always slow"))
         }
         all.append(
-            ("threshold", "\(status.threshold); of \(Format.count(status.turnsJudged)) turns others would fire on"))
+            (
+                "threshold",
+                "\(status.threshold); \(Format.count(status.turnsJudged)) turns judged; what others would have caught:"
+            ))
         for level in Self.telling(status.wouldFire) {
             let often =
                 level.incidentsPerDay.map { Self.perDay($0) }
