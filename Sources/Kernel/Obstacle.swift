@@ -64,9 +64,8 @@ enum Obstacle {
         lockdown.contains("[confidentiality]") || log.contains("unknown func bpf_probe_read")
     }
 
-    /// Debian's and Ubuntu's kernels have values of /proc/sys/kernel/perf_event_paranoid over 2, their default, at which
-    /// perf_event_open(2), which attaches kprobes, wants CAP_SYS_ADMIN: CAP_PERFMON is not enough (not in Linux itself: a patch to
-    /// its `perf_event_open`).
+    /// Debian's kernels have 3 in /proc/sys/kernel/perf_event_paranoid unless told otherwise. At that, which Linux itself does not
+    /// know, perf_event_open(2), by which kprobes attach, wants CAP_SYS_ADMIN: CAP_PERFMON is not enough (seen on 6.1).
     static func isParanoid(_ paranoid: String, log: String) -> Bool {
         guard let level = Int(paranoid.trimmingCharacters(in: .whitespacesAndNewlines)), level > 2 else { return false }
         return ["attaching kprobe/", "attaching kretprobe/"].contains { kind in
