@@ -16,6 +16,11 @@ enum Obstacle {
                 "kernel lockdown is in confidentiality mode, in which no BPF program may read the kernel's memory:"
                     + " boot with lockdown=integrity, or without lockdown= and Secure Boot")
         }
+        if isParanoid(text("/proc/sys/kernel/perf_event_paranoid"), log: "\(error)") {
+            return .refused(
+                "only kprobes are left here, and they need CAP_SYS_ADMIN while kernel.perf_event_paranoid is over 2: run with"
+                    + " sudo, or after `sysctl kernel.perf_event_paranoid=2`")
+        }
         if let missing = missing(of: btf.enumNames("bpf_func_id", dropping: "BPF_FUNC_").values) {
             return .unsupported("it has no BPF helper \(missing.helper): Linux \(missing.since) or newer is needed")
         }
@@ -57,6 +62,15 @@ enum Obstacle {
     /// programs of a kernel in this mode (security/lockdown, bpf_tracing_func_proto); libbpf then tries the older one.
     static func isConfidential(lockdown: String, log: String) -> Bool {
         lockdown.contains("[confidentiality]") || log.contains("unknown func bpf_probe_read")
+    }
+
+    /// Debian's kernels have 3 in /proc/sys/kernel/perf_event_paranoid unless told otherwise. At that, which Linux itself does not
+    /// know, perf_event_open(2), by which kprobes attach, wants CAP_SYS_ADMIN: CAP_PERFMON is not enough (seen on 6.1).
+    static func isParanoid(_ paranoid: String, log: String) -> Bool {
+        guard let level = Int(paranoid.trimmingCharacters(in: .whitespacesAndNewlines)), level > 2 else { return false }
+        return ["attaching kprobe/", "attaching kretprobe/"].contains { kind in
+            log.range(of: kind).map { log[$0.upperBound...].contains(String(cString: strerror(EACCES))) } ?? false
+        }
     }
 
     /// The first helper nothing here can do without that a kernel with these lacks.

@@ -47,6 +47,15 @@ import Testing
         #expect(!Obstacle.isConfidential(lockdown: "", log: "unknown func bpf_loop#181"))
     }
 
+    @Test func paranoid() {
+        let log = "hook data can't attach (attaching kprobe/tcp_rcv_established: Permission denied): no turns"
+        #expect(Obstacle.isParanoid("3\n", log: log))
+        #expect(!Obstacle.isParanoid("2\n", log: log))
+        #expect(!Obstacle.isParanoid("", log: log))
+        #expect(!Obstacle.isParanoid("3\n", log: "attaching kprobe/tcp_rcv_established: No such file or directory"))
+        #expect(!Obstacle.isParanoid("3\n", log: "attaching fentry/tcp_rcv_established: Permission denied"))
+    }
+
     @Test func newestMissingHelperIsNamed() {
         let old = ["sk_storage_get", "ringbuf_reserve"]
         #expect(Obstacle.missing(of: old)?.since == "5.15")
