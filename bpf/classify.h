@@ -160,6 +160,8 @@ static __noinline struct fr_sock *fr_adopt(struct sock *sk)
  * when its local port has one here with a backlog of 0, which leaves no other sign. */
 static __always_inline u8 fr_role_by_listener(struct sock *sk)
 {
+	if (fr_is_subflow(sk))
+		return FR_ROLE_UNKNOWN;
 	if (BPF_CORE_READ(sk, sk_max_ack_backlog))
 		return FR_SERVED;
 	struct fr_listener key = { .netns = fr_netns(sk), .port = BPF_CORE_READ(sk, __sk_common.skc_num) };
