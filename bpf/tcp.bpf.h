@@ -57,7 +57,12 @@ static __always_inline void fr_established(struct sock *sk, struct tcp_sock *tp,
 	fr_emit_state(sk, tp, st, now, FR_ESTABLISHED, st->connect_start ? now - st->connect_start : 0);
 	if (st->role != FR_CALLED)
 		return;
-	fr_connected(tp, st, now, 0);
+	/* Fast open (RFC 7413) sends before it connects: its turn has the handshake in it, and the sequence numbers begin only here.
+	 * Another turn begun now would leave that one without its end, and all later ones unclaimed. */
+	if (st->phase == FR_CALL)
+		st->sent_seq = st->send_end = st->write_seq;
+	else
+		fr_connected(tp, st, now, 0);
 	st->syn_retries = FR_READ(tp, total_retrans);
 }
 
