@@ -111,6 +111,12 @@ static __noinline int fr_classify(struct sock *sk, struct fr_sock *st)
 	st->watched = fr_container_watched(container);
 	if (st->watched && fr_filter_ports && !fr_port_wanted(sk))
 		st->watched = 0;
+	/* What becomes of a turn that is open nobody sees: watched again, it must not seem to have lasted all the while. */
+	if (!st->watched) {
+		st->phase = FR_IDLE;
+		st->claimed = st->sequence;
+		st->next_first = 0;
+	}
 	return 0;
 }
 
