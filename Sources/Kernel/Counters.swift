@@ -56,8 +56,8 @@ extension Probes {
         return sum
     }
 
-    /// Of those that count their own.
-    func hotRuns() throws(KernelError) -> UInt64 {
+    /// Times that programs of the hot paths ran on all CPUs, those of the softirq hooks apart.
+    public func hotRuns() throws(KernelError) -> UInt64 {
         try perCPU("counters", key: 0, as: fr_counters.self).reduce(0) { $0 &+ $1.runs }
     }
 

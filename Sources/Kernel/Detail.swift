@@ -90,9 +90,6 @@ extension Probes {
         return found
     }
 
-    /// Times that programs of the hot paths ran on all CPUs, those of the softirq hooks by what they counted.
-    public func runs(_ softirqs: [[fr_softirq_total]]) throws(KernelError) -> UInt64 {
-        let each = UInt64(Detail.withoutSoftirqs.detached.filter(isAttached).count)
-        return try hotRuns() &+ each &* softirqs.joined().reduce(0) { $0 &+ $1.count }
-    }
+    /// Softirq hooks that are attached: so many programs run for each softirq, and none of them counts its runs.
+    public var softirqHooks: Int { Detail.withoutSoftirqs.detached.filter(isAttached).count }
 }

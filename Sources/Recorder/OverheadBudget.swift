@@ -61,14 +61,23 @@ struct OverheadBudget {
 
 /// Differences of what the probes and this process took.
 struct OverheadMeter {
-    private var last: (at: UInt64, runs: UInt64, cpu: UInt64)?
+    /// Sums since the start, of all CPUs.
+    struct Reading {
+        /// Runs of programs that count their own.
+        var runs: UInt64
+        var softirqs: UInt64
+        /// ns of this process.
+        var cpu: UInt64
+    }
 
-    /// Share of the time of all CPUs since the call before; `nil` at the first.
-    mutating func note(at now: UInt64, runs: UInt64, cpu: UInt64, cpus: Int) -> Double? {
-        defer { last = (now, runs, cpu) }
-        guard let last, now > last.at, cpus > 0 else { return nil }
-        // Hooks that are detached count no more: then the sum may fall.
-        let ran = runs > last.runs ? Double(runs - last.runs) : 0
-        return (ran * OverheadBudget.perRun + Double(cpu - last.cpu)) / (Double(now - last.at) * Double(cpus))
+    private var last: (at: UInt64, reading: Reading)?
+
+    /// Share of the time of all CPUs since the call before; `nil` at the first. `hooks`: programs that run for each softirq now.
+    mutating func note(at now: UInt64, _ reading: Reading, hooks: Int, cpus: Int) -> Double? {
+        defer { last = (now, reading) }
+        guard let (at, before) = last, now > at, cpus > 0 else { return nil }
+        // The softirqs' differences, and only then times the hooks: those come and go.
+        let ran = reading.runs &- before.runs &+ (reading.softirqs &- before.softirqs) &* UInt64(hooks)
+        return (Double(ran) * OverheadBudget.perRun + Double(reading.cpu &- before.cpu)) / (Double(now - at) * Double(cpus))
     }
 }

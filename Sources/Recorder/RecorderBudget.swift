@@ -12,7 +12,10 @@ extension Recorder {
     func keepBudget(_ softirqs: [[fr_softirq_total]], at now: Instant) throws {
         if detail >= .brief || !briefs.isEmpty { noteBriefTurns(try probes.briefTurns(), at: now) }
         let share = meter.note(
-            at: now, runs: try probes.runs(softirqs), cpu: OwnCost.cpu(), cpus: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+            at: now,
+            .init(
+                runs: try probes.hotRuns(), softirqs: softirqs.joined().reduce(0) { $0 &+ $1.count }, cpu: OwnCost.cpu()),
+            hooks: probes.softirqHooks, cpus: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         guard detachedAt == nil, let share else { return }
         overhead = share
         guard let next = budget?.note(share) else { return }

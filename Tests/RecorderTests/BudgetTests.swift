@@ -43,11 +43,18 @@ import Testing
 
     @Test func sharesAreOfAllCPUs() {
         var meter = OverheadMeter()
-        #expect(meter.note(at: 0, runs: 100, cpu: 5, cpus: 4) == nil)
-        // 1,000 runs of 120 ns and 30 µs of its own in a millisecond of four CPUs.
-        #expect(meter.note(at: 1_000_000, runs: 1100, cpu: 30_005, cpus: 4) == 0.0375)
-        // Hooks were detached: what they counted is no longer in the sum.
-        #expect(meter.note(at: 2_000_000, runs: 50, cpu: 30_005, cpus: 4) == 0)
+        #expect(meter.note(at: 0, .init(runs: 100, softirqs: 7, cpu: 5), hooks: 3, cpus: 4) == nil)
+        // 700 and 3 × 100 runs of 120 ns and 30 µs of its own in a millisecond of four CPUs.
+        #expect(meter.note(at: 1_000_000, .init(runs: 800, softirqs: 107, cpu: 30_005), hooks: 3, cpus: 4) == 0.0375)
+    }
+
+    @Test func hooksThatComeBackBringNoPastAlong() {
+        var meter = OverheadMeter()
+        // A day's softirqs.
+        let day: UInt64 = 1_000_000_000
+        _ = meter.note(at: 0, .init(runs: 0, softirqs: day, cpu: 0), hooks: 3, cpus: 1)
+        #expect(meter.note(at: 1_000_000, .init(runs: 0, softirqs: day, cpu: 0), hooks: 0, cpus: 1) == 0)
+        #expect(meter.note(at: 2_000_000, .init(runs: 0, softirqs: day + 100, cpu: 0), hooks: 2, cpus: 1) == 0.024)
     }
 
     @Test func countedTurnsAreInTheFiguresOfTop() throws {
