@@ -2,7 +2,8 @@ import Kernel
 
 /// Keeps the recorder's cost under a limit: above it detail is shed step by step (`Detail`), and taken up again when there is
 /// room. With hysteresis: it sheds after two seconds over the limit, and restores after twenty in which the detail before would
-/// have taken less than four fifths of the limit.
+/// have taken less than four fifths of the limit. What that would be is reckoned of one kind of load: where it was wrong, and what
+/// came back goes again within a minute, the next try comes after twice as long.
 struct OverheadBudget {
     /// What a run of a program on a hot path costs, its dispatch included, ns: Tests/bench/overhead, cost by runs a turn, on a
     /// virtual AMD EPYC with retpolines and return thunks. Not measured on other machines.
@@ -11,6 +12,10 @@ struct OverheadBudget {
     /// Readings half a second apart.
     private static let overFor = 4
     private static let underFor = 40
+    /// Ten minutes.
+    private static let underForMost = 1200
+    /// What was restored so long ago has proved to fit.
+    private static let proved = 120
     private static let margin = 0.8
     /// What each detail costs of the full one's, reckoned for a small request between two ends of this host: 12.5, 12.5, 10.5 and
     /// 6.5 runs of `perRun`, and for the full one 0.3 µs of the recorder.
@@ -32,6 +37,10 @@ struct OverheadBudget {
     private(set) var shed = 0
     private var over = 0
     private var under = 0
+    /// Readings in a row that it takes to restore.
+    private var patience = Self.underFor
+    /// Readings since detail was restored, until that has proved to fit or not.
+    private var sinceRestored: Int?
 
     init(limit: Double) { self.limit = limit }
 
@@ -45,11 +54,21 @@ struct OverheadBudget {
         let before = Detail(rawValue: detail.rawValue - 1)
         let then = before.map { share * Self.weight($0) / Self.weight(detail) } ?? .infinity
         under = then < limit * Self.margin ? under + 1 : 0
+        if let since = sinceRestored {
+            sinceRestored = since + 1
+            if since + 1 >= Self.proved {
+                sinceRestored = nil
+                patience = Self.underFor
+            }
+        }
         if over >= Self.overFor, let next = Detail(rawValue: detail.rawValue + 1) {
             detail = next
             shed += 1
-        } else if under >= Self.underFor, let before {
+            if sinceRestored != nil { patience = min(patience * 2, Self.underForMost) }
+            sinceRestored = nil
+        } else if under >= patience, let before {
             detail = before
+            sinceRestored = 0
         } else {
             return nil
         }

@@ -41,6 +41,25 @@ import Testing
         #expect(!budget.isExhausted)
     }
 
+    @Test func whatComesBackInVainIsTriedMoreRarely() {
+        var budget = OverheadBudget(limit: 0.01)
+        _ = note(&budget, 0.02, times: 4)
+        // All of it takes four times as much here, not 1 / 0.85.
+        var waits: [Int] = []
+        for _ in 0..<8 {
+            var readings = 0
+            repeat { readings += 1 } while budget.note(0.005) == nil && readings < 5000
+            waits.append(readings)
+            #expect(note(&budget, 0.02, times: 4) == [.brief])
+        }
+        #expect(waits == [40, 80, 160, 320, 640, 1200, 1200, 1200])
+        // The load has gone: what came back stayed for a minute, so the next try is soon again.
+        #expect(note(&budget, 0.001, times: 1200) == [.full])
+        #expect(note(&budget, 0.001, times: 200).isEmpty)
+        #expect(note(&budget, 0.02, times: 4) == [.brief])
+        #expect(note(&budget, 0.001, times: 40) == [.full])
+    }
+
     @Test func sharesAreOfAllCPUs() {
         var meter = OverheadMeter()
         #expect(meter.note(at: 0, .init(runs: 100, softirqs: 7, cpu: 5), hooks: 3, cpus: 4) == nil)
