@@ -76,6 +76,20 @@ import Testing
         #expect(meter.note(at: 2_000_000, .init(runs: 0, softirqs: day + 100, cpu: 0), hooks: 2, cpus: 1) == 0.024)
     }
 
+    @Test func countedTurnsCountOnce() {
+        func turns(_ port: UInt16, _ counts: [UInt64]) -> BriefTurns {
+            BriefTurns(container: 7, port: port, role: .served, total: 0, counts: counts)
+        }
+        var counts = BriefCounts()
+        func note(_ all: [BriefTurns]) -> [UInt64] { counts.note(all).map(\.count) }
+        #expect(note([turns(80, [5, 0, 2])]) == [5, 2])
+        // The walk began again: the second time it says no more than the first.
+        #expect(note([turns(80, [6, 0, 2]), turns(81, [3]), turns(80, [7, 0, 2])]) == [1, 3])
+        #expect(note([turns(80, [7, 0, 2]), turns(81, [3])]) == [1])
+        // It went, and came anew.
+        #expect(note([turns(80, [2, 0, 0]), turns(81, [3])]) == [2])
+    }
+
     @Test func countedTurnsAreInTheFiguresOfTop() throws {
         var tally = Tally()
         tally.counted(.init(container: 7, role: .served, port: 80), latency: BriefTurns.typical(6), count: 1000, at: 10)
