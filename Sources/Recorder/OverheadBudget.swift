@@ -97,6 +97,7 @@ struct OverheadMeter {
         guard let (at, before) = last, now > at, cpus > 0 else { return nil }
         // The softirqs' differences, and only then times the hooks: those come and go.
         let ran = reading.runs &- before.runs &+ (reading.softirqs &- before.softirqs) &* UInt64(hooks)
-        return (Double(ran) * OverheadBudget.perRun + Double(reading.cpu &- before.cpu)) / (Double(now - at) * Double(cpus))
+        let took = Double(ran) * OverheadBudget.perRun + Double(reading.cpu &- before.cpu)
+        return took / (Double(now - at) * Double(cpus))
     }
 }

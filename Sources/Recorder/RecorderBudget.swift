@@ -17,7 +17,8 @@ extension Recorder {
         let share = meter.note(
             at: now,
             .init(
-                runs: try probes.hotRuns(), softirqs: softirqs.joined().reduce(0) { $0 &+ $1.count }, cpu: OwnCost.cpu()),
+                runs: try probes.hotRuns(), softirqs: softirqs.joined().reduce(0) { $0 &+ $1.count }, cpu: OwnCost.cpu()
+            ),
             hooks: probes.softirqHooks, cpus: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         guard detachedAt == nil, let share else { return }
         overhead = share
