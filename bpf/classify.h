@@ -115,6 +115,12 @@ static __noinline int fr_classify(struct sock *sk, struct fr_sock *st)
 	st->watched = fr_container_watched(container);
 	if (st->watched && fr_filter_ports && !fr_port_wanted(sk))
 		st->watched = 0;
+	/* What becomes of a turn that is open nobody sees: watched again, it must not seem to have lasted all the while. */
+	if (!st->watched) {
+		st->phase = FR_IDLE;
+		st->claimed = st->sequence;
+		st->next_first = 0;
+	}
 	return 0;
 }
 
@@ -164,6 +170,8 @@ static __noinline struct fr_sock *fr_adopt(struct sock *sk)
  * when its local port has one here with a backlog of 0, which leaves no other sign. */
 static __always_inline u8 fr_role_by_listener(struct sock *sk)
 {
+	if (fr_is_subflow(sk))
+		return FR_ROLE_UNKNOWN;
 	if (BPF_CORE_READ(sk, sk_max_ack_backlog))
 		return FR_SERVED;
 	struct fr_listener key = { .netns = fr_netns(sk), .port = BPF_CORE_READ(sk, __sk_common.skc_num) };

@@ -81,6 +81,14 @@ static __always_inline u32 fr_task_syscall(struct task_struct *task)
 	return number < 0 || number > 1024 ? FR_NO_SYSCALL : (u32)number;
 }
 
+/* A subflow of Multipath TCP (RFC 8684): its data is read and written past it (mptcp_recvmsg, mptcp_sendmsg), where there are no
+ * hooks. What fell back to plain TCP is none. Without CONFIG_MPTCP there is no such field. */
+static __always_inline bool fr_is_subflow(struct sock *sk)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	return bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp);
+}
+
 /* enum skb_drop_reason is renumbered by kernels; ask BTF for the value that means "not said". */
 static __always_inline u32 fr_reason_unspecified(void)
 {

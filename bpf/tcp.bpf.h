@@ -50,13 +50,19 @@ static __always_inline void fr_connected(struct tcp_sock *tp, struct fr_sock *st
 static __always_inline void fr_established(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, int from, u64 now)
 {
 	st->established = now;
-	st->role = from == TCP_SYN_SENT ? FR_CALLED : FR_SERVED;
+	/* A request that comes by a subflow is never seen read: it would hang for good. */
+	st->role = from == TCP_SYN_SENT ? FR_CALLED : fr_is_subflow(sk) ? FR_ROLE_UNKNOWN : FR_SERVED;
 	st->write_seq = FR_READ(tp, write_seq);
 	st->rcv_nxt = FR_READ(tp, rcv_nxt);
 	fr_emit_state(sk, tp, st, now, FR_ESTABLISHED, st->connect_start ? now - st->connect_start : 0);
 	if (st->role != FR_CALLED)
 		return;
-	fr_connected(tp, st, now, 0);
+	/* Fast open (RFC 7413) sends before it connects: its turn has the handshake in it, and the sequence numbers begin only here.
+	 * Another turn begun now would leave that one without its end, and all later ones unclaimed. */
+	if (st->phase == FR_CALL)
+		st->sent_seq = st->send_end = st->write_seq;
+	else
+		fr_connected(tp, st, now, 0);
 	st->syn_retries = FR_READ(tp, total_retrans);
 }
 

@@ -193,7 +193,8 @@ static __always_inline void fr_sends(struct tcp_sock *tp, struct fr_sock *st, u6
 	if (!left)
 		return;
 	u32 end = FR_READ(tp, write_seq) + left;
-	bool goes_on = end == st->send_end;
+	/* A sendfile that ends short begins anew with a piece of another length: what the last one still owed says as much. */
+	bool goes_on = end == st->send_end || fr_unsent(tp, st) > 0;
 	if (st->phase == FR_RESPONSE && !goes_on && !st->next_first) {
 		u64 answered = fr_answered_at(st);
 		if (now - answered > FR_PAUSE_NS)

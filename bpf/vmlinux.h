@@ -134,6 +134,7 @@ struct tcp_sock {
 	u32 chrono_start;
 	u32 chrono_stat[3];
 	u8 chrono_type : 2;
+	bool is_mptcp;
 };
 struct request_sock {
 	u8 num_retrans;

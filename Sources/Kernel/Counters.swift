@@ -56,8 +56,8 @@ extension Probes {
         return sum
     }
 
-    /// Of the programs that count their own runs, on all CPUs; `softirqs` is left at 0.
-    func hotRuns() throws(KernelError) -> ProbeRuns {
+    /// Of the programs that count their own runs, on all CPUs.
+    public func hotRuns() throws(KernelError) -> ProbeRuns {
         try perCPU("counters", key: 0, as: fr_counters.self).reduce(into: ProbeRuns()) { sum, cpu in
             sum.hot &+= cpu.runs
             sum.timed &+= cpu.timed

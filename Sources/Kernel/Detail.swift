@@ -90,13 +90,8 @@ extension Probes {
         return found
     }
 
-    /// Times that programs of the hot paths ran, those of the softirq hooks by what they counted.
-    public func runs(_ softirqs: [[fr_softirq_total]]) throws(KernelError) -> ProbeRuns {
-        let each = UInt64(Detail.withoutSoftirqs.detached.filter(isAttached).count)
-        var runs = try hotRuns()
-        runs.softirqs = each &* softirqs.joined().reduce(0) { $0 &+ $1.count }
-        return runs
-    }
+    /// Softirq hooks that are attached: so many programs run for each softirq, and none of them counts its runs.
+    public var softirqHooks: Int { Detail.withoutSoftirqs.detached.filter(isAttached).count }
 }
 
 /// How often programs of the hot paths ran on all CPUs, since they were loaded.
@@ -107,13 +102,10 @@ public struct ProbeRuns: Sendable, Equatable {
     public var timed: UInt64
     /// What those took, ns; not what leads to them.
     public var timedNanoseconds: UInt64
-    /// Those of the softirq hooks; falls when one is detached.
-    public var softirqs: UInt64
 
-    public init(hot: UInt64 = 0, timed: UInt64 = 0, timedNanoseconds: UInt64 = 0, softirqs: UInt64 = 0) {
+    public init(hot: UInt64 = 0, timed: UInt64 = 0, timedNanoseconds: UInt64 = 0) {
         self.hot = hot
         self.timed = timed
         self.timedNanoseconds = timedNanoseconds
-        self.softirqs = softirqs
     }
 }

@@ -30,6 +30,8 @@ public final class Probes {
     private var worked: Set<String> = []
     /// Hooks that are let go of for now.
     private var shed: Set<String> = []
+    /// All of them are.
+    private var isDetached = false
     var firstJiffies: (jiffies: UInt64, ktime: UInt64)?
     /// Names of this kernel's `enum skb_drop_reason`.
     public let dropReasons: [UInt32: String]
@@ -111,7 +113,10 @@ public final class Probes {
     }
 
     /// Lets go of every hook; what is in the ring can still be drained.
-    public func detach() { object.detach() }
+    public func detach() {
+        object.detach()
+        isDetached = true
+    }
 
     /// Attaches again what `detach` let go of. Turns that were open then are forgotten: their end may have been missed.
     public func reattach() throws(KernelError) {
@@ -122,11 +127,16 @@ public final class Probes {
         guard Self.attach(&object, &ladder, without: shed) else {
             throw .failed(operation: "attaching the probes again", errno: EBUSY, log: "")
         }
+        isDetached = false
     }
 
-    /// Lets go of these hooks and takes the others that it was let go of before.
+    /// Lets go of these hooks and takes the others that it was let go of before; after `detach`, from `reattach` on.
     func attach(without hooks: Set<String>) throws(KernelError) {
         guard hooks != shed else { return }
+        guard !isDetached else {
+            shed = hooks
+            return
+        }
         for hook in hooks { object.detach(hook) }
         // A softirq that was under way has no end, or no beginning.
         globals.set("fr_softirqs_since", monotonic())

@@ -73,8 +73,9 @@ public final class Recorder {
     var detail = Detail.full
     /// What was told since when; at least one.
     var details: [(at: Instant, detail: Detail)] = [(0, .full)]
-    /// By octave, as read last.
-    var briefs: [ServiceKey: [UInt64]] = [:]
+    var briefs = BriefCounts()
+    /// Some may have been counted since they were read.
+    var briefsMayLag = false
 
     /// Prepares the directory before anything is attached, then loads and attaches. Errors say what to do next.
     /// `reload`: the options as they are now, asked for on SIGHUP.

@@ -10,9 +10,16 @@ import Trigger
 extension Recorder {
     /// At the slow ticks.
     func keepBudget(_ softirqs: [[fr_softirq_total]], at now: Instant) throws {
-        if detail >= .brief || !briefs.isEmpty { noteBriefTurns(try probes.briefTurns(), at: now) }
+        if detail >= .brief || briefsMayLag {
+            noteBriefTurns(try probes.briefTurns(), at: now)
+            briefsMayLag = detail >= .brief
+        }
         let share = meter.note(
-            at: now, runs: try probes.runs(softirqs), cpu: OwnCost.cpu(), cpus: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+            at: now,
+            .init(
+                runs: try probes.hotRuns(), softirqs: softirqs.joined().reduce(0) { $0 &+ $1.count }, cpu: OwnCost.cpu()
+            ),
+            hooks: probes.softirqHooks, cpus: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         guard detachedAt == nil, let share else { return }
         overhead = share
         guard let next = budget?.note(share) else { return }
@@ -47,20 +54,9 @@ extension Recorder {
     }
 
     private func noteBriefTurns(_ all: [BriefTurns], at now: Instant) {
-        var last: [ServiceKey: [UInt64]] = [:]
-        for turns in all {
-            let key = ServiceKey(container: turns.container, role: turns.role, port: turns.port)
-            let known = briefs[key]
-            for (octave, count) in turns.counts.enumerated() {
-                let before = known?[octave] ?? 0
-                // One that fell began anew.
-                let fresh = count >= before ? count - before : count
-                guard fresh > 0 else { continue }
-                trigger.counted(key, latency: BriefTurns.typical(octave), count: fresh, at: now)
-                tally.counted(key, latency: BriefTurns.typical(octave), count: fresh, at: now)
-            }
-            last[key] = turns.counts
+        for (service, octave, count) in briefs.note(all) {
+            trigger.counted(service, latency: BriefTurns.typical(octave), count: count, at: now)
+            tally.counted(service, latency: BriefTurns.typical(octave), count: count, at: now)
         }
-        briefs = last
     }
 }

@@ -52,6 +52,12 @@ extension Recorder {
         shareMemory()
         circumstances = Circumstances.facts(options)
         probes.setOpenFloor(trigger.openFloor)
+        do {
+            // What is only counted must stay far below what fires now.
+            try probes.set(detail: detail, floor: trigger.floor)
+        } catch {
+            logger.warning("turns that are counted only: \(error)")
+        }
     }
 }
 

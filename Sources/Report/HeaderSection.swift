@@ -28,9 +28,10 @@ func header(_ incident: Incident, _ row: ListRow, _ scope: Scope, _ style: Style
     if summary.peak > 0 { lines += field("peak", peakText(incident, style), style) }
     for trigger in evidence.triggers.prefix(3) {
         let rule = style.name(trigger.rule)
-        var text = trigger.kind.rawValue + (rule.isEmpty ? "" : ": \(rule)")
+        var text = trigger.kind.rawValue
         // Of a request watched at both ends, each fires.
         if let role = evidence.sockets[trigger.socket]?.role, role != .unknown { text += ", \(role.name)" }
+        text += rule.isEmpty ? "" : ": \(rule)"
         if trigger.observed > 0 { text += ", observed \(style.duration(trigger.observed))" }
         text += ", at \(WallTime.clock(evidence.wall(trigger.at), digits: 3))"
         lines += field(trigger == evidence.triggers.first ? "rule" : "", text, style)

@@ -25,6 +25,9 @@ public struct SocketRegistry {
     /// When the last of `droppedClosed` had closed: events up to then may have no name.
     public private(set) var droppedUntil: Instant?
 
+    /// As many closed as open ones: then it is for them that names have to go, and not for the open ones alone.
+    public var mostAreClosed: Bool { closed.count >= open.count }
+
     /// - Parameter bytes: what it may take; those that closed first go first, then those that came first. One is always kept.
     public init(bytes: Int = .max) {
         limit = bytes

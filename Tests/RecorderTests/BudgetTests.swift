@@ -41,28 +41,72 @@ import Testing
         #expect(!budget.isExhausted)
     }
 
+    @Test func whatComesBackInVainIsTriedMoreRarely() {
+        var budget = OverheadBudget(limit: 0.01)
+        _ = note(&budget, 0.02, times: 4)
+        // All of it takes four times as much here, not 1 / 0.85.
+        var waits: [Int] = []
+        for _ in 0..<8 {
+            var readings = 0
+            repeat { readings += 1 } while budget.note(0.005) == nil && readings < 5000
+            waits.append(readings)
+            #expect(note(&budget, 0.02, times: 4) == [.brief])
+        }
+        #expect(waits == [40, 80, 160, 320, 640, 1200, 1200, 1200])
+        // The load has gone: what came back stayed for a minute, so the next try is soon again.
+        #expect(note(&budget, 0.001, times: 1200) == [.full])
+        #expect(note(&budget, 0.001, times: 200).isEmpty)
+        #expect(note(&budget, 0.02, times: 4) == [.brief])
+        #expect(note(&budget, 0.001, times: 40) == [.full])
+    }
+
     @Test func sharesAreOfAllCPUs() {
         var meter = OverheadMeter()
-        #expect(meter.note(at: 0, runs: ProbeRuns(hot: 100, softirqs: 100), cpu: 5, cpus: 4) == nil)
-        // 600 and 400 runs of 105 ns and 15 µs of its own in a millisecond of four CPUs.
-        let first = ProbeRuns(hot: 700, timed: 1, timedNanoseconds: 900, softirqs: 500)
-        #expect(meter.note(at: 1_000_000, runs: first, cpu: 15_005, cpus: 4) == 0.03)
-        // Hooks were detached: what they counted is no longer in the sum.
-        let second = ProbeRuns(hot: 700, timed: 1, timedNanoseconds: 900, softirqs: 50)
-        #expect(meter.note(at: 2_000_000, runs: second, cpu: 15_005, cpus: 4) == 0)
+        let none = ProbeRuns(hot: 100, timed: 1, timedNanoseconds: 900)
+        #expect(meter.note(at: 0, .init(runs: none, softirqs: 7, cpu: 5), hooks: 3, cpus: 4) == nil)
+        // 700 and 3 × 100 runs of 105 ns and 15 µs of its own in a millisecond of four CPUs.
+        let some = ProbeRuns(hot: 800, timed: 1, timedNanoseconds: 900)
+        #expect(meter.note(at: 1_000_000, .init(runs: some, softirqs: 107, cpu: 15_005), hooks: 3, cpus: 4) == 0.03)
     }
 
     @Test func whatWasTimedCountsOnceItIsEnough() {
         var meter = OverheadMeter()
-        _ = meter.note(at: 0, runs: ProbeRuns(), cpu: 0, cpus: 1)
-        _ = meter.note(at: 1, runs: ProbeRuns(hot: 251 * 63, timed: 63, timedNanoseconds: 63 * 400), cpu: 0, cpus: 1)
+        func note(_ at: UInt64, _ hot: UInt64, _ timed: UInt64, _ ns: UInt64) -> Double? {
+            let runs = ProbeRuns(hot: hot, timed: timed, timedNanoseconds: ns)
+            return meter.note(at: at, .init(runs: runs, softirqs: 0, cpu: 0), hooks: 3, cpus: 1)
+        }
+        _ = note(0, 0, 0, 0)
+        _ = note(1, 251 * 63, 63, 63 * 400)
         #expect(meter.perRun == OverheadMeter.untimed)
-        let enough = ProbeRuns(hot: 251 * 64, timed: 64, timedNanoseconds: 64 * 400)
-        _ = meter.note(at: 2, runs: enough, cpu: 0, cpus: 1)
+        _ = note(2, 251 * 64, 64, 64 * 400)
         #expect(meter.perRun == 400)
         // Of the newest alone: 1,000 runs of 75 and 125 ns in a millisecond.
-        let newer = ProbeRuns(hot: 251 * 64 + 1000, timed: 128, timedNanoseconds: 64 * 400 + 64 * 125)
-        #expect(meter.note(at: 1_000_002, runs: newer, cpu: 0, cpus: 1) == 0.2)
+        #expect(note(1_000_002, 251 * 64 + 1000, 128, 64 * 400 + 64 * 125) == 0.2)
+    }
+
+    @Test func hooksThatComeBackBringNoPastAlong() {
+        var meter = OverheadMeter()
+        // A day's softirqs.
+        let day: UInt64 = 1_000_000_000
+        _ = meter.note(at: 0, .init(runs: ProbeRuns(), softirqs: day, cpu: 0), hooks: 3, cpus: 1)
+        #expect(meter.note(at: 1_000_000, .init(runs: ProbeRuns(), softirqs: day, cpu: 0), hooks: 0, cpus: 1) == 0)
+        #expect(
+            meter.note(at: 2_000_000, .init(runs: ProbeRuns(), softirqs: day + 100, cpu: 0), hooks: 2, cpus: 1) == 0.021
+        )
+    }
+
+    @Test func countedTurnsCountOnce() {
+        func turns(_ port: UInt16, _ counts: [UInt64]) -> BriefTurns {
+            BriefTurns(container: 7, port: port, role: .served, total: 0, counts: counts)
+        }
+        var counts = BriefCounts()
+        func note(_ all: [BriefTurns]) -> [UInt64] { counts.note(all).map(\.count) }
+        #expect(note([turns(80, [5, 0, 2])]) == [5, 2])
+        // The walk began again: the second time it says no more than the first.
+        #expect(note([turns(80, [6, 0, 2]), turns(81, [3]), turns(80, [7, 0, 2])]) == [1, 3])
+        #expect(note([turns(80, [7, 0, 2]), turns(81, [3])]) == [1])
+        // It went, and came anew.
+        #expect(note([turns(80, [2, 0, 0]), turns(81, [3])]) == [2])
     }
 
     @Test func countedTurnsAreInTheFiguresOfTop() throws {

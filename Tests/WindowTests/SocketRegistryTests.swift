@@ -73,6 +73,22 @@ import Testing
         #expect(registry.droppedClosed == 1 && registry.droppedOpen == 1)
     }
 
+    @Test func tellsForWhomNamesGo() {
+        var registry = SocketRegistry(bytes: 20 * SocketRegistry.openBytes)
+        func churn(_ ids: ClosedRange<UInt32>) {
+            for id in ids {
+                registry.observe(socket(id, at: UInt64(id)))
+                registry.closed(id, at: UInt64(id))
+            }
+        }
+        churn(100...199)
+        #expect(registry.droppedUntil != nil && registry.mostAreClosed)
+        for id in 200...217 as ClosedRange<UInt32> { registry.observe(socket(id, at: 200)) }
+        churn(300...399)
+        // A name went as soon as its socket had closed; those of the open ones are all there.
+        #expect(registry.droppedUntil ?? 0 >= 390 && registry.droppedOpen == 0 && !registry.mostAreClosed)
+    }
+
     @Test func churnStaysBoundedAndCounted() {
         let limit = 1_000 * SocketRegistry.openBytes
         var registry = SocketRegistry(bytes: limit)
