@@ -111,6 +111,8 @@ struct fr_turn {
 	__fr_u32 rx_late_us;	/* how long the softirq that brought the first segment had been due */
 	__fr_u16 rx_cpu;	/* and where it ran; FR_NO_CPU: not in a softirq */
 	__fr_u16 unseen;	/* segments sent again within the turn by tcp_sock.total_retrans, of which no hook was told */
+	__fr_u64 send_wait;	/* ns a sender was blocked for send buffer (sk_stream_wait_memory); 0: none was, or no hook tells */
+	__fr_u64 tcp_receive;	/* ns TCP took to take in what was to be read first, to the end of tcp_v?_do_rcv; 0: no hook tells */
 };
 
 struct fr_retransmit {
@@ -266,7 +268,7 @@ struct fr_brief {
 #define FR_ASSERT(name, size) _Static_assert(sizeof(struct name) == size, #name)
 FR_ASSERT(fr_header, 24);
 FR_ASSERT(fr_socket, 24 + 16 + 8 + 8 + 48 + 8);
-FR_ASSERT(fr_turn, 24 + 104 + 32);
+FR_ASSERT(fr_turn, 24 + 104 + 32 + 16);
 FR_ASSERT(fr_retransmit, 32);
 FR_ASSERT(fr_state, 64);
 FR_ASSERT(fr_reset, 32);

@@ -45,14 +45,15 @@ struct DoctorCommand: ParsableCommand {
         var code: Int32 = 0
         do throws(KernelError) {
             report.hooks = try Probes(
-                filter: ProbeFilter(), debug: ProbeDebug(environment: ProcessInfo.processInfo.environment)
+                filter: ProbeFilter(), survey: true,
+                debug: ProbeDebug(environment: ProcessInfo.processInfo.environment)
             ).status
             report.ready = true
         } catch {
             report.problem = error.description
             switch error {
             case .privilege, .refused: code = Exit.privilege
-            case .unsupported: code = Exit.unsupported
+            case .unsupported, .lacking: code = Exit.unsupported
             case .failed: code = Exit.failed
             }
         }
@@ -80,7 +81,7 @@ struct DoctorCommand: ParsableCommand {
         Terminal.print("")
         for hook in report.hooks {
             if let rung = hook.rung {
-                line(hook.hook, rung)
+                line(hook.hook, rung + (hook.option.map { " (only with \($0))" } ?? ""))
             } else {
                 line(hook.hook, "missing: \(hook.loss ?? "") (\(hook.reason ?? "no reason given"))")
             }

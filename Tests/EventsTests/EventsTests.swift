@@ -46,7 +46,7 @@ import Testing
     @Test func kindsMatchTheHeader() {
         #expect(EventKind.turn.rawValue == UInt16(FR_TURN.rawValue))
         #expect(EventKind.softirq.rawValue == UInt16(FR_SOFTIRQ.rawValue))
-        #expect(EventKind.turn.size == 160)
+        #expect(EventKind.turn.size == 176)
     }
 
     @Test func timesOfTurnsAreCutAlike() {
@@ -79,6 +79,11 @@ import Testing
         let turn = Turn(raw)
         #expect(turn.total == 400)
         #expect(turn.woken == nil && turn.sentFirst == nil)
+        #expect(turn.sendBlocked == 0 && turn.receiveProcessing == 0)
+        raw.send_wait = 7_654_321
+        raw.tcp_receive = 1_234
+        raw.cutTimes()
+        #expect(Turn(raw).sendBlocked == 7_654_321 && Turn(raw).receiveProcessing == 1_234)
     }
 
     @Test func aTurnEndingBeforeItStartsDoesNotWrap() {
