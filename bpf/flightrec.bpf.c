@@ -15,6 +15,8 @@
 #include "packet.h"
 
 #include "turn.bpf.h"
+#include "send-wait.bpf.h"
+#include "receive.bpf.h"
 #include "tcp.bpf.h"
 #include "thread.bpf.h"
 #include "thread-walk.bpf.h"

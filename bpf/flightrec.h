@@ -111,14 +111,19 @@ struct fr_turn {
 	__fr_u32 rx_late_us;	/* how long the softirq that brought the first segment had been due */
 	__fr_u16 rx_cpu;	/* and where it ran; FR_NO_CPU: not in a softirq */
 	__fr_u16 unseen;	/* segments sent again within the turn by tcp_sock.total_retrans, of which no hook was told */
+	__fr_u64 send_wait;	/* ns a sender was blocked for send buffer (sk_stream_wait_memory); 0: none was, or no hook tells */
+	__fr_u64 tcp_receive;	/* ns TCP took to take in what was to be read first, to the end of tcp_v?_do_rcv; 0: no hook tells */
 };
 
 struct fr_retransmit {
 	struct fr_header h;
 	__fr_u32 rto_ms;	/* the timer in force */
-	__fr_u16 srtt_ms;	/* the kernel's smoothed round trip before, rounded up; 0: not known */
 	__fr_u8 rtx_kind;	/* enum fr_retransmit_kind */
+	__fr_u8 ca_state;
 	__fr_u8 backoff;
+	__fr_u8 state;		/* TCP state */
+	__fr_u32 srtt_us;	/* the kernel's smoothed round trip before; 0: not known */
+	__fr_u32 pad;
 };
 
 struct fr_state {
@@ -268,8 +273,8 @@ struct fr_brief {
 #define FR_ASSERT(name, size) _Static_assert(sizeof(struct name) == size, #name)
 FR_ASSERT(fr_header, 24);
 FR_ASSERT(fr_socket, 24 + 16 + 8 + 8 + 48 + 8);
-FR_ASSERT(fr_turn, 24 + 104 + 32);
-FR_ASSERT(fr_retransmit, 32);
+FR_ASSERT(fr_turn, 24 + 104 + 32 + 16);
+FR_ASSERT(fr_retransmit, 40);
 FR_ASSERT(fr_state, 64);
 FR_ASSERT(fr_reset, 32);
 FR_ASSERT(fr_drop, 88);

@@ -58,8 +58,14 @@ struct fr_sock {
 	u8 unaccepted;
 	u8 old;
 
+	u32 blocked_tid;	/* thread that waits for send buffer; 0: none does */
 	u64 next_first, next_last, next_woken, next_bytes; /* request data that arrived while still answering */
+	u64 send_wait;		/* ns of this turn that a sender waited for send buffer */
 	u64 rested, rested_rx, rested_bytes; /* end, last arrival and size of the answer before its first rest */
+	u64 blocked_at;		/* since when it does, in this turn */
+	u64 taking_in;		/* since when a segment with data is being taken in by TCP */
+	u64 receive;		/* ns that took in this turn, before anything of it was read */
+	u64 next_receive;
 	u64 leaf;
 	u64 connect_start;
 	u64 established;
@@ -87,7 +93,7 @@ struct {
 	__type(value, struct fr_sock);
 } sockets_by_address SEC(".maps");
 
-/* A new entry to copy from: 200 bytes of zeros are too many for the stack of a deep call. */
+/* A new entry to copy from: 352 bytes of zeros are too many for the stack of a deep call. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -176,6 +182,8 @@ struct {
 
 const volatile bool fr_by_address = false;	/* state lives in sockets_by_address */
 const volatile bool fr_follow_threads = false;	/* the switch hook is there */
+const volatile bool fr_time_send_waits = false;	/* the hooks of sk_stream_wait_memory are there */
+const volatile bool fr_time_receive = false;	/* those of tcp_v?_do_rcv are */
 const volatile bool fr_watch_host = false;	/* sockets outside containers too */
 const volatile bool fr_filter_ports = false;
 const volatile bool fr_filter_pids = false;

@@ -164,8 +164,10 @@ static __always_inline int fr_on_retransmit(struct sock *sk, struct sk_buff *skb
 		return 0;
 	fr_head(&e->h, bpf_ktime_get_ns(), st->container, st->id, FR_RETRANSMIT);
 	e->rtx_kind = kind;
-	u32 srtt_ms = tp ? (FR_READ(tp, srtt_us) + 7999) / 8000 : 0; /* kept shifted by 3 */
-	e->srtt_ms = srtt_ms < 65535 ? srtt_ms : 65535;
+	e->ca_state = ca;
+	e->state = state;
+	e->srtt_us = tp ? FR_READ(tp, srtt_us) >> 3 : 0;
+	e->pad = 0;
 	e->rto_ms = tp ? FR_READ(tp, inet_conn.icsk_rto) * (u32)(fr_jiffy_ns / 1000) / 1000 : 0;
 	e->backoff = tp ? FR_READ(tp, inet_conn.icsk_backoff) : 0;
 	fr_submit(e);
@@ -200,7 +202,9 @@ int BPF_PROG(synack_tp, struct sock *sk, struct request_sock *req)
 		return 0;
 	fr_head(&e->h, bpf_ktime_get_ns(), st->container, st->id, FR_RETRANSMIT);
 	e->rtx_kind = FR_RTX_SYNACK;
-	e->srtt_ms = 0;
+	e->ca_state = 0;
+	e->state = TCP_NEW_SYN_RECV;
+	e->srtt_us = e->pad = 0;
 	e->rto_ms = 0;
 	e->backoff = BPF_CORE_READ(req, num_retrans);
 	fr_submit(e);

@@ -71,6 +71,31 @@ static __always_inline u64 fr_held_since(struct fr_sock *st, u64 now)
 	return since && now > since ? now - since : 0;
 }
 
+/* A turn begins: a thread that still waits to send what was of the last one now holds up this one. */
+static __always_inline void fr_begin_send_wait(struct fr_sock *st, u64 start)
+{
+	if (!fr_time_send_waits)
+		return;
+	st->send_wait = 0;
+	if (st->blocked_tid && st->blocked_at < start)
+		st->blocked_at = start;
+}
+
+/* A thread that hands data over, or has come back from it, waits no longer: the end of its wait was not seen. */
+static __always_inline void fr_sends_again(struct fr_sock *st)
+{
+	if (fr_time_send_waits && st->blocked_tid && st->blocked_tid == (u32)bpf_get_current_pid_tgid())
+		st->blocked_tid = 0;
+}
+
+/* How long a sender has waited for send buffer in this turn, up to `end`. */
+static __always_inline u64 fr_send_wait(struct fr_sock *st, u64 end)
+{
+	if (!fr_time_send_waits)
+		return 0;
+	return st->send_wait + (st->blocked_tid && end > st->blocked_at ? end - st->blocked_at : 0);
+}
+
 static __always_inline void fr_fill(struct fr_turn *e, struct tcp_sock *tp, struct fr_sock *st, u64 end, u8 flags)
 {
 	e->start = st->start;
@@ -104,6 +129,8 @@ static __always_inline void fr_fill(struct fr_turn *e, struct tcp_sock *tp, stru
 	bool sent = st->role == FR_SERVED && st->tx_last && fr_unsent(tp, st) <= 0;
 	e->sndbuf_wait = ((sent ? st->sndbuf_sent : fr_chrono(tp, FR_CHRONO_SNDBUF)) - st->sndbuf_at) * fr_jiffy_ns;
 	e->rwnd_wait = ((sent ? st->rwnd_sent : fr_chrono(tp, FR_CHRONO_RWND)) - st->rwnd_at) * fr_jiffy_ns;
+	e->send_wait = fr_send_wait(st, end);
+	e->tcp_receive = fr_time_receive ? st->receive : 0;
 	e->srtt_us = FR_READ(tp, srtt_us) >> 3;
 }
 

@@ -31,6 +31,13 @@ static __always_inline struct fr_segment fr_segment(struct sock *sk, struct tcp_
 	return found;
 }
 
+/* A segment is being taken in: what it may bring begins `now`, or it brings nothing (0). */
+static __always_inline void fr_takes_in(struct fr_sock *st, u64 now)
+{
+	if (fr_time_receive)
+		st->taking_in = now;
+}
+
 static __always_inline int fr_on_data(struct sock *sk, struct sk_buff *skb)
 {
 	struct fr_sock *st = fr_state_or_old(sk);
@@ -40,14 +47,17 @@ static __always_inline int fr_on_data(struct sock *sk, struct sk_buff *skb)
 	if (!tp)
 		return 0;
 	struct fr_segment segment = fr_segment(sk, tp, skb);
+	fr_takes_in(st, 0);
 	bool acknowledges = fr_awaits_ack(tp, st);
 	if (!acknowledges && !segment.bytes)
 		return 0;
 	u64 now = bpf_ktime_get_ns();
 	if (acknowledges)
 		fr_acknowledged(tp, st, now, segment.ack);
-	if (segment.bytes)
+	if (segment.bytes) {
+		fr_takes_in(st, now);
 		fr_data_arrived(sk, tp, st, now, segment.bytes, segment.readable);
+	}
 	return 0;
 }
 
@@ -160,6 +170,7 @@ static __always_inline int fr_on_sent(struct sock *sk, int bytes)
 	struct fr_sock *st = fr_find(sk);
 	if (bytes <= 0 || !st || !st->watched)
 		return 0;
+	fr_sends_again(st);
 	struct tcp_sock *tp = fr_tcp(sk);
 	if (tp)
 		fr_sent(tp, st, bpf_ktime_get_ns());

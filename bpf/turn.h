@@ -19,6 +19,9 @@ static __always_inline void fr_begin(struct tcp_sock *tp, struct fr_sock *st, u6
 	st->retransmits = 0;
 	st->unseen = 0;
 	st->bursts = 0;
+	fr_begin_send_wait(st, start);
+	if (fr_time_receive)
+		st->receive = 0;
 	st->sequence++;
 	st->phase = phase;
 	st->sndbuf_at = fr_chrono(tp, FR_CHRONO_SNDBUF);
@@ -122,6 +125,8 @@ static __always_inline void fr_data_arrived(struct sock *sk, struct tcp_sock *tp
 			st->next_first = now;
 			st->next_woken = 0;
 			st->next_bytes = 0;
+			if (fr_time_receive)
+				st->next_receive = 0;
 		}
 		st->next_last = now;
 		st->next_bytes += bytes;
@@ -156,6 +161,8 @@ static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, st
 		st->rx_last = st->next_last;
 		st->woken = st->next_woken;
 		st->rx_bytes = st->next_bytes;
+		if (fr_time_receive)
+			st->receive = st->next_receive;
 		st->next_first = 0;
 	} else if (st->phase == FR_IDLE) {
 		if (st->role != FR_SERVED)
@@ -192,6 +199,7 @@ static __always_inline void fr_sends(struct tcp_sock *tp, struct fr_sock *st, u6
 {
 	if (!left)
 		return;
+	fr_sends_again(st);
 	u32 end = FR_READ(tp, write_seq) + left;
 	/* A sendfile that ends short begins anew with a piece of another length: what the last one still owed says as much. */
 	bool goes_on = end == st->send_end || fr_unsent(tp, st) > 0;

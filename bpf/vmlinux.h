@@ -96,11 +96,15 @@ struct sock_cgroup_data {
 typedef struct {
 	int counter;
 } atomic_t;
+typedef struct {
+	int owned;
+} socket_lock_t;
 struct sock {
 	struct sock_common __sk_common;
 	atomic_t sk_drops;
 	u32 sk_max_ack_backlog;
 	int sk_rcvlowat;
+	socket_lock_t sk_lock;
 	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
 	u16 sk_protocol;

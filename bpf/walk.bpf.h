@@ -1,5 +1,8 @@
 /* Iterators: run by userspace a few times a second, off every hot path. */
 
+/* What the walker is about to write: on the stack it is too large, with the calls it makes. Userspace reads one walk at a time. */
+struct fr_turn fr_walk_turn = {};
+
 /* Finds turns still open past the floor, so that a hung request fires before its history expires, and reports turns that
  * ended with no further traffic to close them. Only the claim is written here: the socket's own path owns the rest. */
 static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct fr_sock *st)
@@ -23,6 +26,7 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		st->phase = FR_IDLE;
 		st->claimed = st->sequence;
 		st->next_first = 0;
+		st->blocked_tid = 0;
 		return 0;
 	}
 	struct tcp_sock *tp = fr_tcp(sk);
@@ -34,7 +38,7 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 	bool unread = phase == FR_RESPONSE && next;
 	u64 ended = phase == FR_RESPONSE ? st->tx_last : phase == FR_ANSWER ? st->read_last : 0;
 	u32 sequence = st->sequence;
-	struct fr_turn open = {};
+	struct fr_turn *open = &fr_walk_turn;
 	if (!unread && ended && !sending && now > ended && now - ended > FR_PAUSE_NS) {
 		if (__sync_val_compare_and_swap(&st->claimed, sequence - 1, sequence) != sequence - 1)
 			return 0;
@@ -50,15 +54,16 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		if (!st->connect_start || now <= st->connect_start || now - st->connect_start < fr_open_floor_ns)
 			return 0;
 		fr_announce(sk, st);
-		fr_head(&open.h, now, st->container, st->id, FR_OPEN);
-		open.start = st->connect_start;
-		open.sequence = sequence + 1;
-		open.role = FR_CALLED;
-		open.flags = FR_TURN_OPEN | FR_TURN_CONNECT;
+		__builtin_memset(open, 0, sizeof(*open));
+		fr_head(&open->h, now, st->container, st->id, FR_OPEN);
+		open->start = st->connect_start;
+		open->sequence = sequence + 1;
+		open->role = FR_CALLED;
+		open->flags = FR_TURN_OPEN | FR_TURN_CONNECT;
 		u32 again = FR_READ(tp, total_retrans);
-		open.retransmits = st->syn_retries;
-		open.unseen = again > open.retransmits ? again - open.retransmits : 0;
-		bpf_seq_write(seq, &open, sizeof(open));
+		open->retransmits = st->syn_retries;
+		open->unseen = again > open->retransmits ? again - open->retransmits : 0;
+		bpf_seq_write(seq, open, sizeof(*open));
 		return 0;
 	}
 	if (phase == FR_IDLE || st->claimed == sequence + (unread ? 1 : 0))
@@ -66,36 +71,37 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 	u64 start = unread ? next : st->start, at = now;
 	if (!start || now <= start || now - start < fr_open_floor_ns)
 		return 0;
-	fr_fill(&open, tp, st, now, FR_TURN_OPEN);
+	fr_fill(open, tp, st, now, FR_TURN_OPEN);
 	u64 half_closed = fr_answer_half_closed(sk, tp, st, 1);
 	if (half_closed)
-		open.rx_first = open.rx_last = open.woken = half_closed;
+		open->rx_first = open->rx_last = open->woken = half_closed;
 	if (unread) {
-		open.start = open.rx_first = next;
-		open.rx_last = st->next_last;
-		open.woken = st->next_woken;
-		open.rx_bytes = st->next_bytes;
-		open.read_first = open.read_last = open.tx_first = open.tx_last = open.tx_bytes = 0;
-		open.sndbuf_wait = open.rwnd_wait = open.acked = 0;
-		open.tx_tid = open.nagle_us = open.rx_late_us = open.retransmits = open.unseen = 0;
-		open.rx_cpu = FR_NO_CPU;
-		open.sequence = sequence + 1;
-		open.flags = FR_TURN_OPEN | FR_TURN_UNREAD;
+		open->start = open->rx_first = next;
+		open->rx_last = st->next_last;
+		open->woken = st->next_woken;
+		open->rx_bytes = st->next_bytes;
+		open->read_first = open->read_last = open->tx_first = open->tx_last = open->tx_bytes = 0;
+		open->sndbuf_wait = open->rwnd_wait = open->send_wait = open->acked = 0;
+		open->tcp_receive = fr_time_receive ? st->next_receive : 0;
+		open->tx_tid = open->nagle_us = open->rx_late_us = open->retransmits = open->unseen = 0;
+		open->rx_cpu = FR_NO_CPU;
+		open->sequence = sequence + 1;
+		open->flags = FR_TURN_OPEN | FR_TURN_UNREAD;
 	} else if (phase == FR_REQUEST && !st->read_first)
-		open.flags |= FR_TURN_UNREAD;
+		open->flags |= FR_TURN_UNREAD;
 	else if (ended && !sending) {
 		/* Answered; the next request or the pause will end it. Till then it is told as it stands, or a capture made
 		 * meanwhile would lack it. */
 		if (ended < start || ended - start < fr_open_floor_ns)
 			return 0;
 		at = ended;
-		open.flags &= ~FR_TURN_OPEN;
+		open->flags &= ~FR_TURN_OPEN;
 	}
 	if (sending)
-		open.flags |= FR_TURN_SENDING;
+		open->flags |= FR_TURN_SENDING;
 	fr_announce(sk, st);
-	fr_head(&open.h, at, st->container, st->id, FR_OPEN);
-	bpf_seq_write(seq, &open, sizeof(open));
+	fr_head(&open->h, at, st->container, st->id, FR_OPEN);
+	bpf_seq_write(seq, open, sizeof(*open));
 	return 0;
 }
 

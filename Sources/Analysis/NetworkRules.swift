@@ -94,7 +94,7 @@ extension Rules {
         let wait = answered - last.at
         let after = UInt64(it.turn.smoothedRTT) * 1000
         let before =
-            seen.first { $0.socket == it.turn.socket }.map { UInt64($0.smoothedRTTMilliseconds) * 1_000_000 } ?? 0
+            seen.first { $0.socket == it.turn.socket }.map { UInt64($0.smoothedRTT) * 1000 } ?? 0
         let roundTrip = before > 0 ? min(before, after) : after
         if wait > roundTrip + margin { return "the answer came \(milliseconds(wait)) after the last" }
         guard before > 0, 8 * after > 7 * before + max(wait, before) + margin else { return nil }
@@ -137,13 +137,17 @@ extension Rules {
         let limited = it.waterfall["send-buffer"]
         let sender = it.turn.sender != 0 ? it.turn.sender : it.turn.tid
         let thread = ThreadTime(sender, in: it.ranges(["response", "request-send"]), it.evidence)
-        let blocked = it.evidence.threadsFollowed ? thread.sending : 0
+        // Where the wait itself was timed, that is all of it: what else the thread was blocked in is no wait for buffer.
+        let isTimed = it.turn.sendBlocked > 0
+        let blocked = it.evidence.threadsFollowed && !isTimed ? thread.sending : 0
         let time = min(it.total, limited &+ blocked)
         guard time > 0 else { return nil }
         // write(2) may as well be to a file or a pipe.
         let certain = limited > 0 || it.turn.flags.contains(.sending) || thread.sendingToSocket >= blocked / 2
         var evidence: [String] = []
-        if limited > 0 {
+        if isTimed {
+            evidence.append(sendBlocked(it))
+        } else if limited > 0 {
             evidence.append("tcp_sock.chrono_stat: send-buffer limited for \(milliseconds(it.turn.sendBufferWait))")
         }
         if blocked > 0 { evidence.append(thread.sentence) }
@@ -151,14 +155,24 @@ extension Rules {
             explained: time, summary: "waited \(it.part(time)) for send buffer", evidence: evidence, certain: certain)
     }
 
+    /// What was timed, and what the stages make of it.
+    private static func sendBlocked(_ it: Case) -> String {
+        let window = it.turn.bufferWaits.peerWindow
+        return "sk_stream_wait_memory: a sender was blocked for \(milliseconds(it.turn.sendBlocked))"
+            + (window > 0 ? ", the peer's window closed for \(milliseconds(window)) of it" : "")
+    }
+
     static func peerWindow(_ it: Case) -> Finding? {
         let sending = it.waterfall["peer-window"]
         // What was handed to TCP at once may wait for the window all the same, and its acknowledgement with it.
         let more = it.turn.receiverWindowWait > sending ? it.turn.receiverWindowWait - sending : 0
         let time = sending + min(more, it.turn.role == .called ? it.waterfall["network"] : 0)
+        let timed = it.turn.sendBlocked > 0 ? [sendBlocked(it)] : []
         return Finding(
             explained: time, summary: "the peer's window was closed for \(it.part(time))",
-            evidence: ["tcp_sock.chrono_stat: receive-window limited for \(milliseconds(it.turn.receiverWindowWait))"])
+            evidence: timed + [
+                "tcp_sock.chrono_stat: receive-window limited for \(milliseconds(it.turn.receiverWindowWait))"
+            ])
     }
 
     static func peer(_ it: Case) -> Finding? {

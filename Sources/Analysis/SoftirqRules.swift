@@ -16,7 +16,7 @@ extension Rules {
         let cpus = Set([it.turn.arrival?.cpu, it.answer?.arrival?.cpu].compactMap(\.self))
         // Which CPU's run held this packet is known from where it arrived; else it is inferred from its time.
         let near = longRuns(it).filter { cpus.isEmpty || cpus.contains($0.slow.cpu) }
-        let between: Set<String> = ["tcp-stack", "request-transit", "response-transit"]
+        let between: Set<String> = ["tcp-stack", "tcp-receive", "request-transit", "response-transit"]
         let delivering =
             it.turn.role == .called && it.answer == nil
             ? near.filter { run in it.turn.receivedFirst.map { run.span.contains($0) } ?? false } : []
@@ -43,6 +43,11 @@ extension Rules {
         }
         for range in late where range.length >= 1_000_000 {
             evidence.append("the softirq that brought a segment had been due for \(milliseconds(range.length))")
+        }
+        if it.waterfall["tcp-receive"] > 0 {
+            evidence.append(
+                "tcp_v4_do_rcv, tcp_v6_do_rcv: TCP took \(milliseconds(it.waterfall["tcp-receive"])) to take in what was read"
+            )
         }
         let others = senders(it, involved.map(\.slow))
         if let others { evidence.append(others.sentence) }

@@ -67,7 +67,8 @@ public struct SocketFigures: Sendable, Equatable {
     public init(_ turn: Turn) {
         turns = 1
         maximum = turn.total
-        let (wait, overflow) = turn.sendBufferWait.addingReportingOverflow(turn.receiverWindowWait)
+        let waits = turn.bufferWaits
+        let (wait, overflow) = waits.sendBuffer.addingReportingOverflow(waits.peerWindow)
         bufferWait = overflow ? .max : wait
     }
 

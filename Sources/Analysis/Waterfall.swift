@@ -23,6 +23,7 @@ public struct Waterfall: Sendable, Equatable {
         case .unknown: self.init(turn, [])
         }
         takeOutBufferWaits(turn)
+        takeOutReceiving(turn.receiveProcessing)
     }
 
     /// A stage and the mark that ends it.
@@ -107,16 +108,36 @@ public struct Waterfall: Sendable, Equatable {
         unexplained = turn.total - stages.reduce(0) { $0 + $1.duration }
     }
 
-    /// `chrono_stat` says how much of the sending was a wait for a buffer; it stands behind its stage as its own.
+    /// How much of the sending was a wait for a buffer is known, but not when; it stands behind its stage as its own.
     private mutating func takeOutBufferWaits(_ turn: Turn) {
         let sending = turn.role == .served ? "response" : "request-send"
-        for (name, wait) in [("send-buffer", turn.sendBufferWait), ("peer-window", turn.receiverWindowWait)] {
+        let waits = turn.bufferWaits
+        for (name, wait) in [("send-buffer", waits.sendBuffer), ("peer-window", waits.peerWindow)] {
             guard wait > 0, let index = stages.firstIndex(where: { $0.name == sending }) else { continue }
             let taken = min(wait, stages[index].duration)
             stages[index].duration -= taken
             let offset = stages[index].offset + stages[index].duration
             stages.insert(Stage(name: name, duration: taken, offset: offset), at: index + 1)
         }
+        stages.removeAll { $0.duration == 0 }
+    }
+
+    /// TCP was at it from the arrival on, until the data waited to be read: before its reader could be woken for what it needed,
+    /// and, with the socket locked, before it could read.
+    private mutating func takeOutReceiving(_ time: UInt64) {
+        let queue = stages.firstIndex { $0.name == "receive-queue" }
+        let stack = stages.firstIndex { $0.name == "tcp-stack" }
+        guard time > 0, let next = queue ?? stack.map({ $0 + 1 }) else { return }
+        let after = queue.map { min(time, stages[$0].duration) } ?? 0
+        let before = stack.map { min(time - after, stages[$0].duration) } ?? 0
+        if let stack { stages[stack].duration -= before }
+        if let queue {
+            stages[queue].duration -= after
+            stages[queue].offset += after
+        }
+        let end = queue.map { stages[$0].offset } ?? stack.map { stages[$0].offset + stages[$0].duration + before } ?? 0
+        stages.insert(
+            Stage(name: "tcp-receive", duration: before + after, offset: end - before - after), at: next)
         stages.removeAll { $0.duration == 0 }
     }
 

@@ -32,7 +32,7 @@ enum IncidentRows {
             position of_verdict over_threshold container socket sequence role flags cpu tid start_ns end_ns total_ns
             received_first_ns received_last_ns woken_ns read_first_ns read_last_ns sent_first_ns sent_last_ns
             received_bytes sent_bytes send_buffer_wait_ns receiver_window_wait_ns smoothed_rtt_us retransmits
-            unseen_retransmits
+            unseen_retransmits send_blocked_ns tcp_receive_ns
             """)
         var all = incident.slow.map { ($0, true) }
         if let turn = incident.turn, !incident.slow.contains(turn) { all.append((turn, false)) }
@@ -44,22 +44,29 @@ enum IncidentRows {
                 turn.receivedLast?.signed, turn.woken?.signed, turn.readFirst?.signed, turn.readLast?.signed,
                 turn.sentFirst?.signed, turn.sentLast?.signed, turn.receivedBytes.signed, turn.sentBytes.signed,
                 turn.sendBufferWait.signed, turn.receiverWindowWait.signed, Int64(turn.smoothedRTT),
-                Int64(turn.retransmits), Int64(turn.unseenRetransmits))
+                Int64(turn.retransmits), Int64(turn.unseenRetransmits), turn.sendBlocked.signed,
+                turn.receiveProcessing.signed)
         }
     }
+
+    /// From this version on `turn_slow` has what hooks timed besides (schema/003).
+    private static let timedSince = 3
 
     /// A row of `turn_slow`.
     typealias SlowTurn = (turn: Turn, ofVerdict: Bool, overThreshold: Bool)
 
     /// As far as they are rows: who acknowledged, sent and brought them is in the blocks alone.
-    static func slowTurns(from db: Database) throws -> [SlowTurn] {
+    /// `version`: the capture's.
+    static func slowTurns(from db: Database, version: UInt32) throws -> [SlowTurn] {
         var turns: [SlowTurn] = []
-        let columns = """
+        let isTimed = version >= timedSince
+        let columns =
+            """
             of_verdict, over_threshold, container, socket, sequence, role, flags, cpu, tid, start_ns, end_ns, \
             received_first_ns, received_last_ns, woken_ns, read_first_ns, read_last_ns, sent_first_ns, sent_last_ns, \
             received_bytes, sent_bytes, send_buffer_wait_ns, receiver_window_wait_ns, smoothed_rtt_us, retransmits, \
             unseen_retransmits
-            """
+            """ + (isTimed ? ", send_blocked_ns, tcp_receive_ns" : "")
         try EvidenceTables.each(db, columns, "turn_slow ORDER BY position") { row in
             var turn = Turn(
                 container: try row.bits(2), socket: try row.number(3), cpu: try row.number(7),
@@ -72,6 +79,10 @@ enum IncidentRows {
                 receiverWindowWait: try row.bits(21), tid: try row.number(8), smoothedRTT: try row.number(22),
                 sequence: try row.number(4), retransmits: try row.number(23))
             turn.unseenRetransmits = try row.number(24)
+            if isTimed {
+                turn.sendBlocked = try row.bits(25)
+                turn.receiveProcessing = try row.bits(26)
+            }
             turns.append((turn, try row.int64(0) != 0, try row.int64(1) != 0))
         }
         return turns

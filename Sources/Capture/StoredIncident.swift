@@ -23,7 +23,7 @@ extension CaptureReader {
                 let turns = "\(EventKind.turn.rawValue), \(EventKind.open.rawValue)"
                 try BlockRows.read("block WHERE kind NOT IN (\(turns)) ORDER BY id", into: &events, from: db)
                 events.finish(into: &evidence)
-                let slow = try IncidentRows.slowTurns(from: db)
+                let slow = try IncidentRows.slowTurns(from: db, version: version)
                 let turn = slow.first(where: \.ofVerdict)?.turn
                 let (stages, unexplained) = try IncidentRows.stages(of: turn, from: db)
                 var incident = Incident(

@@ -39,12 +39,14 @@ private struct Offsets {
     let flags: Int
     let sendWait: Int
     let windowWait: Int
+    let blocked: Int
     let size = MemoryLayout<fr_turn>.size
 
     static let all = Offsets(
         end: offset(\fr_turn.h.ts), container: offset(\fr_turn.h.cgroup), socket: offset(\fr_turn.h.socket),
         start: offset(\fr_turn.start), role: offset(\fr_turn.role), flags: offset(\fr_turn.flags),
-        sendWait: offset(\fr_turn.sndbuf_wait), windowWait: offset(\fr_turn.rwnd_wait))
+        sendWait: offset(\fr_turn.sndbuf_wait), windowWait: offset(\fr_turn.rwnd_wait),
+        blocked: offset(\fr_turn.send_wait))
 
     private static func offset(_ path: PartialKeyPath<fr_turn>) -> Int {
         guard let offset = MemoryLayout<fr_turn>.offset(of: path) else {
@@ -90,9 +92,10 @@ extension BlockTurns {
                 survey.longest = max(survey.longest, total)
                 sums[slot].turns &+= 1
                 if total > sums[slot].maximum { sums[slot].maximum = total }
-                if wait != 0 || overflow {
+                let blocked = load(row, offsets.blocked, UInt64.self)
+                if wait != 0 || overflow || blocked != 0 {
                     var one = SocketFigures()
-                    one.bufferWait = overflow ? .max : wait
+                    one.bufferWait = blocked != 0 ? blocked : overflow ? .max : wait
                     sums[slot].add(one)
                 }
                 fits =

@@ -16,3 +16,11 @@ static const char schema_002[] = {
 
 const char *flightrec_schema_002_text(void) { return schema_002; }
 const unsigned long flightrec_schema_002_size = sizeof schema_002 - 1;
+
+static const char schema_003[] = {
+#embed "../../schema/003-timed.sql"
+	, 0
+};
+
+const char *flightrec_schema_003_text(void) { return schema_003; }
+const unsigned long flightrec_schema_003_size = sizeof schema_003 - 1;

@@ -142,27 +142,27 @@ public struct Retransmit: Sendable, Equatable {
     public var kind: Kind
     /// The retransmission timer in force, ms.
     public var rtoMilliseconds: UInt32
-    /// The kernel's smoothed round trip when it was sent again, ms, rounded up; 0: not known.
-    public var smoothedRTTMilliseconds: UInt16
+    /// The kernel's smoothed round trip when it was sent again, µs; 0: not known.
+    public var smoothedRTT: UInt32
     public var backoff: UInt8
 
     public init(
         at: Instant, container: ContainerKey, socket: SocketID, kind: Kind, rtoMilliseconds: UInt32 = 0,
-        smoothedRTTMilliseconds: UInt16 = 0, backoff: UInt8 = 0
+        smoothedRTT: UInt32 = 0, backoff: UInt8 = 0
     ) {
         self.at = at
         self.container = container
         self.socket = socket
         self.kind = kind
         self.rtoMilliseconds = rtoMilliseconds
-        self.smoothedRTTMilliseconds = smoothedRTTMilliseconds
+        self.smoothedRTT = smoothedRTT
         self.backoff = backoff
     }
 
     public init(_ raw: fr_retransmit) {
         self.init(
             at: raw.h.ts, container: raw.h.cgroup, socket: raw.h.socket, kind: Kind(rawValue: raw.rtx_kind) ?? .other,
-            rtoMilliseconds: raw.rto_ms, smoothedRTTMilliseconds: raw.srtt_ms, backoff: raw.backoff)
+            rtoMilliseconds: raw.rto_ms, smoothedRTT: raw.srtt_us, backoff: raw.backoff)
     }
 }
 

@@ -43,7 +43,8 @@ public struct Turn: Sendable, Equatable {
     @Stamp public var sentLast: Instant?
     public var receivedBytes: UInt64
     public var sentBytes: UInt64
-    /// ns, jiffies resolution (`tcp_sock.chrono_stat`).
+    /// ns, jiffies resolution (`tcp_sock.chrono_stat`): the send buffer was what limited it, or the peer's window. See
+    /// `bufferWaits`.
     public var sendBufferWait: UInt64
     public var receiverWindowWait: UInt64
     public var tid: UInt32
@@ -67,11 +68,27 @@ public struct Turn: Sendable, Equatable {
         get { arrivalCPU.map { (arrivalLate, $0) } }
         set { (arrivalLate, arrivalCPU) = newValue.map { ($0.late, $0.cpu) } ?? (0, nil) }
     }
+    /// ns a sender was blocked for send buffer, whatever kept that full (`sk_stream_wait_memory`); 0: none was, or no probe
+    /// tells.
+    public var sendBlocked: UInt64 = 0
+    /// ns in which TCP took in what was to be read first, up to the end of `tcp_v4_do_rcv` or `tcp_v6_do_rcv` for each of its
+    /// segments; 0: no probe tells.
+    public var receiveProcessing: UInt64 = 0
     private var arrivalLate: UInt64 = 0
     private var arrivalCPU: UInt16?
 
     /// ns from start to end; 0 when a clock anomaly would make it negative.
     public var total: UInt64 { end > start ? end - start : 0 }
+    /// ns that sending waited for room in the own send buffer, and for the peer's window.
+    ///
+    /// A sender that was blocked waited for nothing else meanwhile: those times then are exact in sum, and the kernel's
+    /// chronograph only says what part of it the peer's window was closed for. One that waits in poll instead is not seen
+    /// blocked: then the chronograph is all there is.
+    public var bufferWaits: (sendBuffer: UInt64, peerWindow: UInt64) {
+        guard sendBlocked > 0 else { return (sendBufferWait, receiverWindowWait) }
+        let window = min(receiverWindowWait, sendBlocked)
+        return (sendBlocked - window, window)
+    }
     public var isOpen: Bool { flags.contains(.open) }
 
     public init(
@@ -119,6 +136,8 @@ public struct Turn: Sendable, Equatable {
         sender = raw.tx_tid
         nagle = UInt64(raw.nagle_us) * 1000
         unseenRetransmits = raw.unseen
+        sendBlocked = raw.send_wait
+        receiveProcessing = raw.tcp_receive
         if raw.rx_cpu != FR_NO_CPU { arrival = (UInt64(raw.rx_late_us) * 1000, raw.rx_cpu) }
     }
 }

@@ -113,7 +113,7 @@ extension PerfettoExport {
         for one in evidence.retransmits {
             let annotations: [Annotation] = [
                 .number("rto_ms", UInt64(one.rtoMilliseconds)), .number("backoff", UInt64(one.backoff)),
-                .number("srtt_ms", UInt64(one.smoothedRTTMilliseconds)),
+                .number("srtt_us", UInt64(one.smoothedRTT)),
             ]
             moments[one.socket, default: []].append(
                 (one.container, Happening(at: one.at, name: "retransmit \(one.kind.name)", annotations: annotations)))

@@ -9,7 +9,7 @@ public enum Detail: Int, Sendable, Codable, CaseIterable, Comparable {
     case full
     /// Uneventful turns shorter than `Probes.briefTurn` are counted by container, role and port instead of recorded.
     case brief
-    /// And how late softirqs start is not seen.
+    /// And how late softirqs start is not seen, nor TCP's receive path timed.
     case withoutLateness = 2
     /// And softirqs are not timed.
     case withoutSoftirqs = 3
@@ -21,8 +21,8 @@ public enum Detail: Int, Sendable, Codable, CaseIterable, Comparable {
         switch self {
         case .full: nil
         case .brief: "turns under 1 ms are counted only"
-        case .withoutLateness: "turns under 1 ms are counted only, late softirqs are not seen"
-        case .withoutSoftirqs: "turns under 1 ms are counted only, softirqs are not timed"
+        case .withoutLateness: "turns under 1 ms are counted only, late softirqs and TCP's receive path are not seen"
+        case .withoutSoftirqs: "turns under 1 ms are counted only, softirqs are not timed, nor is TCP's receive path"
         }
     }
 
@@ -30,10 +30,14 @@ public enum Detail: Int, Sendable, Codable, CaseIterable, Comparable {
     var detached: Set<String> {
         switch self {
         case .full, .brief: []
-        case .withoutLateness: ["softirq-raise"]
-        case .withoutSoftirqs: ["softirq-raise", "softirq-entry", "softirq-exit"]
+        case .withoutLateness: Self.receiving.union(["softirq-raise"])
+        case .withoutSoftirqs: Self.receiving.union(Self.softirqs)
         }
     }
+
+    /// Those of `--tcp-receive`.
+    private static let receiving: Set<String> = ["receive", "receive6"]
+    static let softirqs: Set<String> = ["softirq-raise", "softirq-entry", "softirq-exit"]
 }
 
 /// Turns that were counted instead of recorded, of one service.
@@ -91,7 +95,7 @@ extension Probes {
     }
 
     /// Softirq hooks that are attached: so many programs run for each softirq, and none of them counts its runs.
-    public var softirqHooks: Int { Detail.withoutSoftirqs.detached.filter(isAttached).count }
+    public var softirqHooks: Int { Detail.softirqs.filter(isAttached).count }
 }
 
 /// How often programs of the hot paths ran on all CPUs, since they were loaded.

@@ -27,19 +27,26 @@ public struct Hook: Sendable {
     public var loss: String
     /// The recorder can't do its work without it.
     public var essential: Bool
+    /// The option of `record` that asks for it; `nil`: always wanted.
+    public var option: String?
     /// A kernel function; kernels without it have no need of this hook.
     var onlyWith: String?
+    /// It only makes exact what is known without it too, so that nobody need be told that it is missing; and its kprobe is not
+    /// worth that all sockets' state lives by address.
+    public var refines: Bool
     /// Another hook that makes this one needless where it stands on its tracepoint.
     var needlessWith: String?
     var rungs: [Rung]
 
     private init(
-        _ name: String, essential: Bool = false, onlyWith: String? = nil, needlessWith: String? = nil,
-        without loss: String, _ rungs: Rung...
+        _ name: String, essential: Bool = false, refines: Bool = false, option: String? = nil,
+        onlyWith: String? = nil, needlessWith: String? = nil, without loss: String, _ rungs: Rung...
     ) {
         self.name = name
         self.loss = loss
         self.essential = essential
+        self.refines = refines
+        self.option = option
         self.onlyWith = onlyWith
         self.needlessWith = needlessWith
         self.rungs = rungs
@@ -56,9 +63,20 @@ public struct Hook: Sendable {
     private static func fexit(_ program: String, _ target: String) -> Rung {
         Rung(type: .function, programs: [Program(name: program, type: "fexit", target: target)])
     }
+    private static func fentryAndExit(_ enter: String, _ leave: String, _ target: String) -> Rung {
+        Rung(
+            type: .function,
+            programs: [
+                Program(name: enter, type: "fentry", target: target),
+                Program(name: leave, type: "fexit", target: target),
+            ])
+    }
     private static func kprobe(_ program: String, _ target: String) -> Rung {
         Rung(type: .kprobe, programs: [Program(name: program, type: "kprobe", target: target)])
     }
+    /// Asks for the hooks that time TCP's receive path.
+    static let tcpReceive = "--tcp-receive"
+
     /// A kretprobe sees no arguments: a kprobe on the same function leaves it the socket.
     private static func kretprobe(_ enter: String, _ leave: String, _ target: String) -> Rung {
         Rung(
@@ -97,6 +115,20 @@ public struct Hook: Sendable {
             "sentpage", onlyWith: "tcp_sendpage", without: "when a sendfile returns",
             fexit("sentpage_fexit", "tcp_sendpage"),
             kretprobe("sendingpage_kprobe", "sentpage_kretprobe", "tcp_sendpage")),
+        Hook(
+            "send-wait", refines: true,
+            without: "how long a send waits for buffer to the ns: known to a jiffy, and from its thread",
+            fentryAndExit("send_wait_fentry", "send_wait_fexit", "sk_stream_wait_memory"),
+            kretprobe("send_wait_kprobe", "send_wait_kretprobe", "sk_stream_wait_memory")),
+        Hook(
+            "receive", option: tcpReceive,
+            without: "how long TCP takes to take in what is to be read: no stage tcp-receive",
+            fexit("receive_fexit", "tcp_v4_do_rcv"),
+            kretprobe("receive_kprobe", "receive_kretprobe", "tcp_v4_do_rcv")),
+        Hook(
+            "receive6", option: tcpReceive, without: "the same over IPv6",
+            fexit("receive6_fexit", "tcp_v6_do_rcv"),
+            kretprobe("receive6_kprobe", "receive6_kretprobe", "tcp_v6_do_rcv")),
         Hook(
             "state", without: "connects, closes and time in ESTABLISHED; roles come from listeners alone",
             tracepoint("state_tp", "inet_sock_set_state")),
@@ -163,6 +195,10 @@ public struct HookStatus: Sendable, Codable, Equatable {
     /// The rung taken, `tp_btf/tcp_probe`; `nil` when none could be.
     public var rung: String?
     public var essential: Bool
+    /// What it tells is known without it too, less exactly.
+    public var refines: Bool
+    /// The option of `record` that asks for it; `nil`: always wanted.
+    public var option: String?
     /// What is lost, and why, when `rung` is `nil`.
     public var loss: String?
     public var reason: String?

@@ -9,6 +9,8 @@ public enum KernelError: Error, Sendable, Equatable, CustomStringConvertible {
     case refused(String)
     /// The kernel lacks BTF or a hook nothing can replace. Exit code 5.
     case unsupported(String)
+    /// The kernel has nothing for what an option asks for; in words with the next step. Exit code 5.
+    case lacking(String)
     /// libbpf or the kernel failed otherwise.
     case failed(operation: String, errno: Int32, log: String)
 
@@ -16,7 +18,7 @@ public enum KernelError: Error, Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .privilege(let what):
             "\(what): needs CAP_BPF and CAP_PERFMON: run with sudo, or see `flightrec doctor`"
-        case .refused(let what): what
+        case .refused(let what), .lacking(let what): what
         case .unsupported(let what): "this kernel can't run flightrec: \(what); see `flightrec doctor`"
         case .failed(let operation, let errno, let log):
             "\(operation): \(String(cString: strerror(errno)))" + (log.isEmpty ? "" : "\n\(log)")

@@ -11,12 +11,13 @@ struct Ladder {
     private var refused: [String: String] = [:]
     private let forcedByAddress: Bool
 
-    /// Rungs BTF knows; nothing is loaded yet.
-    init(btf: borrowing KernelBTF, debug: ProbeDebug) {
+    /// Rungs BTF knows; nothing is loaded yet. `options`: those given of the ones that ask for hooks; `nil`: all.
+    init(btf: borrowing KernelBTF, options: Set<String>?, debug: ProbeDebug) {
         forcedByAddress = debug.stateByAddress
         var needed: [Hook] = []
         for hook in Hook.all {
             if let function = hook.onlyWith, !btf.has(function: function) { continue }
+            if let option = hook.option, options?.contains(option) == false { continue }
             needed.append(hook)
             if debug.without.contains(hook.name) {
                 left[hook.name] = []
@@ -34,7 +35,9 @@ struct Ladder {
     }
 
     /// Kprobes may not touch socket storage, and all hooks share one state.
-    var byAddress: Bool { forcedByAddress || left.values.contains { $0.first?.type == .kprobe } }
+    var byAddress: Bool {
+        forcedByAddress || hooks.contains { !$0.refines && left[$0.name]?.first?.type == .kprobe }
+    }
 
     /// Hooks there is need of, by the rungs the others stand on.
     var hooks: [Hook] {
@@ -43,8 +46,13 @@ struct Ladder {
 
     /// The rung a hook stands on; `nil` when none is left.
     func rung(_ hook: String) -> Hook.Rung? {
-        guard let rung = left[hook]?.first else { return nil }
+        guard let rung = left[hook]?.first, !isTooDear(rung, hook) else { return nil }
         return hook == "walk-open" && byAddress ? Hook.walkByAddress : rung
+    }
+
+    /// A kprobe for a little more exactness, where no other hook is one.
+    private func isTooDear(_ rung: Hook.Rung, _ hook: String) -> Bool {
+        rung.type == .kprobe && known.contains { $0.name == hook && $0.refines } && !byAddress
     }
 
     var programs: Set<String> { Set(hooks.flatMap { rung($0.name)?.programs.map(\.name) ?? [] }) }
@@ -58,29 +66,54 @@ struct Ladder {
 
     /// After a failed load of them all: tries each alone, and steps down where one is refused.
     mutating func tryEach() {
-        for hook in known {
-            while let rung = rung(hook.name) {
-                do throws(KernelError) {
-                    let trial = try ProbeObject(
-                        programs: Set(rung.programs.map(\.name)), byAddress: byAddress || rung.type == .kprobe)
-                    try trial.load()
-                    break
-                } catch .privilege {
-                    refuse(hook.name, because: "\(rung.title): the kernel refuses programs of this type (EPERM)")
-                } catch {
-                    refuse(hook.name, because: error.description)
-                }
+        for hook in known { tryAlone(hook) }
+    }
+
+    /// What no recording needs must not make all others be tried one by one, which takes a second.
+    mutating func tryRefinements() {
+        for hook in known where hook.refines || hook.option != nil { tryAlone(hook) }
+    }
+
+    private mutating func tryAlone(_ hook: Hook) {
+        while let rung = rung(hook.name) {
+            do throws(KernelError) {
+                let trial = try ProbeObject(
+                    programs: Set(rung.programs.map(\.name)), byAddress: byAddress || rung.type == .kprobe)
+                try trial.load()
+                return
+            } catch .privilege {
+                refuse(hook.name, because: "\(rung.title): the kernel refuses programs of this type (EPERM)")
+            } catch {
+                refuse(hook.name, because: error.description)
             }
         }
+    }
+
+    private func reason(_ hook: String) -> String? {
+        let refused = refused[hook]
+        guard left[hook]?.isEmpty == false else { return refused }
+        return (refused.map { "\($0); " } ?? "") + "a kprobe alone would make all hooks slower"
     }
 
     var status: [HookStatus] {
         hooks.map { hook in
             let rung = rung(hook.name)
             return HookStatus(
-                hook: hook.name, rung: rung?.title, essential: hook.essential, loss: rung == nil ? hook.loss : nil,
-                reason: rung == nil ? refused[hook.name] : nil)
+                hook: hook.name, rung: rung?.title, essential: hook.essential,
+                refines: hook.refines || hook.option != nil, option: hook.option, loss: rung == nil ? hook.loss : nil,
+                reason: rung == nil ? reason(hook.name) : nil)
         }
+    }
+
+    /// Throws when nothing is left of what an option asks for.
+    func checkAsked(_ option: String) throws(KernelError) {
+        let hooks = known.filter { $0.option == option }
+        guard let first = hooks.first, hooks.allSatisfy({ rung($0.name) == nil }) else { return }
+        let target = first.rungs.first?.programs.first?.target ?? first.name
+        throw .lacking(
+            "\(option) needs fentry (CONFIG_FUNCTION_TRACER) or kprobes (CONFIG_KPROBES) on \(target), and this kernel lets"
+                + " neither be used: leave \(option) out, or boot a kernel that has one of them; see `flightrec doctor`"
+        )
     }
 
     /// Throws when what is left can't make turns.

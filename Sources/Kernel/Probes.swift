@@ -11,11 +11,14 @@ public struct ProbeFilter: Sendable, Equatable {
     public var ports: [UInt16] = []
     /// Thread groups; empty: all.
     public var pids: [UInt32] = []
+    /// Time TCP's receive path (tcp_v4_do_rcv, tcp_v6_do_rcv), which costs a run more for each segment, or two.
+    public var tcpReceive = false
 
-    public init(host: Bool = false, ports: [UInt16] = [], pids: [UInt32] = []) {
+    public init(host: Bool = false, ports: [UInt16] = [], pids: [UInt32] = [], tcpReceive: Bool = false) {
         self.host = host
         self.ports = ports
         self.pids = pids
+        self.tcpReceive = tcpReceive
     }
 }
 
@@ -36,18 +39,22 @@ public final class Probes {
     /// Names of this kernel's `enum skb_drop_reason`.
     public let dropReasons: [UInt32: String]
 
-    /// Loads and attaches everything this kernel can carry. Errors: see `KernelError`.
-    public init(filter: ProbeFilter, debug: ProbeDebug = ProbeDebug()) throws(KernelError) {
+    /// Loads and attaches everything this kernel can carry. `survey`: also what only an option asks for, with or without
+    /// which there is no error. Errors: see `KernelError`.
+    public init(
+        filter: ProbeFilter, survey: Bool = false, debug: ProbeDebug = ProbeDebug()
+    ) throws(KernelError) {
         LibBPFLog.install()
         let btf = try KernelBTF()
         dropReasons = btf.enumNames("skb_drop_reason", dropping: "SKB_DROP_REASON_").merging(
             [UInt32(FR_REASON_LISTEN_OVERFLOW): "TCP_LISTEN_OVERFLOW"]) { kernels, _ in kernels }
-        ladder = Ladder(btf: btf, debug: debug)
+        ladder = Ladder(btf: btf, options: survey ? nil : filter.tcpReceive ? [Hook.tcpReceive] : [], debug: debug)
         do throws(KernelError) {
             object = try Self.settle(&ladder, filter)
         } catch {
             throw Obstacle.explain(error, btf: btf)
         }
+        if !survey { try ladder.checkAsked(Hook.tcpReceive) }
         globals = Globals(object: object.object)
         try openRing()
     }
@@ -59,6 +66,7 @@ public final class Probes {
 
     /// Loads and attaches, stepping down the ladder until the kernel takes it all.
     private static func settle(_ ladder: inout Ladder, _ filter: ProbeFilter) throws(KernelError) -> ProbeObject {
+        ladder.tryRefinements()
         while true {
             try ladder.checkUseful()
             var object: ProbeObject
@@ -81,6 +89,8 @@ public final class Probes {
         let globals = Globals(object: object.object)
         globals.set("fr_watch_host", filter.host)
         globals.set("fr_follow_threads", ladder.rung("switch") != nil && ladder.rung("walk-threads") != nil)
+        globals.set("fr_time_send_waits", ladder.rung("send-wait") != nil)
+        globals.set("fr_time_receive", ladder.rung("receive") != nil || ladder.rung("receive6") != nil)
         globals.set("fr_filter_ports", !filter.ports.isEmpty)
         globals.set("fr_filter_pids", !filter.pids.isEmpty)
         globals.set("fr_host_netns", hostNetns())

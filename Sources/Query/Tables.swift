@@ -16,8 +16,8 @@ public enum Tables {
             Column("retransmit", .text, "rto, fast, tlp, syn, synack or other") { row, _ in .text(row.kind.name) },
             Column("rto_ms", "the retransmission timer in force, ms") { row, _ in .integer(row.rtoMilliseconds) },
             Column("backoff", "times it was doubled") { row, _ in .integer(row.backoff) },
-            Column("srtt_ms", "the kernel's smoothed round trip before, ms, rounded up; 0: not known") { row, _ in
-                .integer(row.smoothedRTTMilliseconds)
+            Column("srtt_us", "the kernel's smoothed round trip before, µs; 0: not known") { row, _ in
+                .integer(row.smoothedRTT)
             },
         ])
 

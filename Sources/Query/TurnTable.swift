@@ -25,13 +25,17 @@ private struct StageColumn {
         StageColumn(name: "network", of: .called, about: "called: until the peer's TCP had it, where that is known"),
         StageColumn(name: "waiting-for-peer", of: .called, about: "called: until the answer's first byte arrived"),
         StageColumn(name: "tcp-stack", of: .both, about: "from TCP to the wake-up of the reader"),
+        StageColumn(
+            name: "tcp-receive", of: .both,
+            about: "TCP taking in what is to be read first, with record --tcp-receive; else in what follows"),
         StageColumn(name: "receive-queue", of: .both, about: "waiting to be read"),
         StageColumn(name: "request-transfer", of: .served, about: "served: the rest of the request was under way"),
         StageColumn(name: "request-read", of: .served, about: "served: reading it"),
         StageColumn(name: "application", of: .served, about: "served: from the last read to the answer's first byte"),
         StageColumn(name: "response", of: .served, about: "served: handing the answer to TCP"),
         StageColumn(name: "response-read", of: .called, about: "called: reading the answer"),
-        StageColumn(name: "send-buffer", of: .both, about: "waiting for room in the own send buffer"),
+        StageColumn(
+            name: "send-buffer", of: .both, about: "waiting for room in the own send buffer, but for the peer's window"),
         StageColumn(name: "peer-window", of: .both, about: "waiting for the peer's window"),
     ]
 
@@ -81,6 +85,10 @@ extension Tables {
             Column("unexplained_ns", "what no stage accounts for; it and they sum to total_ns") { row, _ in
                 .integer(row.waterfall.unexplained)
             },
+            Column(
+                "send_blocked_ns",
+                "a sender was blocked for send buffer, for whatever reason; 0: none, or no hook on sk_stream_wait_memory"
+            ) { row, _ in .integer(row.turn.sendBlocked) },
             Column("received_bytes", "bytes") { row, _ in .integer(row.turn.receivedBytes) },
             Column("sent_bytes", "bytes") { row, _ in .integer(row.turn.sentBytes) },
             Column("retransmits", "sent again by this end") { row, _ in .integer(row.turn.retransmits) },

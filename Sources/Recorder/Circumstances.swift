@@ -35,6 +35,7 @@ enum Circumstances {
         if !options.filter.pids.isEmpty {
             facts["config.pid"] = options.filter.pids.map(String.init).joined(separator: " ")
         }
+        if options.filter.tcpReceive { facts["config.tcp-receive"] = "yes" }
         return facts
     }
 

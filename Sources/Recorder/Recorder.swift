@@ -109,7 +109,7 @@ public final class Recorder {
             filter: options.filter, debug: ProbeDebug(environment: ProcessInfo.processInfo.environment))
         selection = Selection(options.choices)
         rules = ContainerRules(options.choices, resolver, wake: loop.wakeDescriptor)
-        for hook in probes.status where hook.rung == nil {
+        for hook in probes.status where hook.rung == nil && (!hook.refines || hook.option != nil) {
             logger.warning("without \(hook.hook): \(hook.loss ?? "") (\(hook.reason ?? "not available"))")
         }
         probes.setOpenFloor(trigger.openFloor)

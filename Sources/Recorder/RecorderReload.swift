@@ -95,6 +95,7 @@ extension RecorderOptions {
         if filter.host != new.filter.host { names.append("host") }
         if filter.ports != new.filter.ports { names.append("port") }
         if filter.pids != new.filter.pids { names.append("pid") }
+        if filter.tcpReceive != new.filter.tcpReceive { names.append("tcp-receive") }
         if duration != new.duration { names.append("duration") }
         if dockerSockets != new.dockerSockets { names.append("docker-socket") }
         if quiet != new.quiet { names.append("quiet") }

@@ -39,7 +39,7 @@ func eventsJSON(_ scope: Scope, to sink: (String) -> Void) throws {
             guard scope.includes(one.container, one.socket) else { return nil }
             return head("retransmit", one.at, one.container, one.socket)
                 + ",\"retransmit\":\"\(one.kind.name)\",\"rto_ms\":\(one.rtoMilliseconds)"
-                + ",\"backoff\":\(one.backoff),\"srtt_ms\":\(one.smoothedRTTMilliseconds)}"
+                + ",\"backoff\":\(one.backoff),\"srtt_us\":\(one.smoothedRTT)}"
         },
         EventStream(evidence.states, \.at) { index in
             let one = evidence.states[index]

@@ -11,7 +11,7 @@ public final class Block: Sendable {
     public let to: Instant
     /// Records in it.
     public let count: Int
-    /// How `bytes` is written: `BlockCodec.raw`, `.columns` or `.sided`.
+    /// How `bytes` is written: `BlockCodec.raw`, `.columns`, `.sided` or `.timed`.
     public let codec: UInt8
     /// Bytes before LZ4, as `codec` made them; for `BlockCodec.raw` those of `bytes`.
     public let rawLength: Int

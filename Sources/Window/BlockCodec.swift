@@ -10,6 +10,8 @@ public enum BlockCodec {
     public static let columns: UInt8 = 1
     /// The same of kinds with two sides, each for itself (`SidedColumns.swift`).
     public static let sided: UInt8 = 2
+    /// The same, with the fields that turns got later (`ColumnLayout.later`): what is written today.
+    public static let timed: UInt8 = 3
     /// Bytes of records, and of columns, a block may hold.
     public static let maximumLength = 16 << 20
 
@@ -32,17 +34,17 @@ public enum BlockCodec {
         if kind == .turn || kind == .open {
             for row in 0..<count where !waited {
                 let turn = packedRecords.loadUnaligned(fromByteOffset: row * kind.size, as: fr_turn.self)
-                waited = turn.sndbuf_wait | turn.rwnd_wait != 0
+                waited = turn.sndbuf_wait | turn.rwnd_wait | turn.send_wait != 0
             }
         }
-        let isSided = !ColumnLayout.of(kind).sidedFields.isEmpty
-        let columns = ColumnCodec.encode(kind, packedRecords, count: count, sided: isSided)
+        let codec = ColumnLayout.of(kind).later == 0 ? Self.columns : timed
+        let columns = ColumnCodec.encode(kind, packedRecords, count: count, codec: codec)
         let compressed = compress(columns)
         let useRaw = columns.count > maximumLength || compressed.count >= packedRecords.count
         let bytes = useRaw ? Array(packedRecords) : compressed
         return Block(
             kind: kind, container: container, from: from, to: to, count: count,
-            codec: useRaw ? raw : isSided ? sided : Self.columns, rawLength: useRaw ? bytes.count : columns.count,
+            codec: useRaw ? raw : codec, rawLength: useRaw ? bytes.count : columns.count,
             checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes, mayHaveWaited: waited, isOwn: true)
     }
 
@@ -61,22 +63,33 @@ public enum BlockCodec {
         }
         switch codec {
         case raw:
-            guard bytes.count == count * kind.size, rawLength == bytes.count else {
+            let earlier = ColumnLayout.of(kind).earlierSize(kind)
+            guard rawLength == bytes.count, [kind.size, earlier].contains(where: { bytes.count == count * $0 }) else {
                 throw .length(expected: count * kind.size, found: bytes.count)
             }
-            return bytes
-        case columns, sided:
-            let isSided = codec == sided
-            guard !isSided || !ColumnLayout.of(kind).sidedFields.isEmpty else { throw .unknownCodec(codec) }
+            return bytes.count == count * kind.size ? bytes : widen(bytes, from: earlier, to: kind.size)
+        case columns, sided, timed:
+            guard ColumnLayout.of(kind).fields(codec) != nil else { throw .unknownCodec(codec) }
             let columns = try decompress(bytes, to: rawLength)
             let result = columns.withUnsafeBytes { columns in
                 Result { () throws(BlockError) in
-                    try ColumnCodec.decode(kind, columns, count: count, sided: isSided, last: last)
+                    try ColumnCodec.decode(kind, columns, count: count, codec: codec, last: last)
                 }
             }
             return try result.get()
         default: throw .unknownCodec(codec)
         }
+    }
+
+    /// Records without the fields that came later, which are 0 then.
+    private static func widen(_ records: [UInt8], from: Int, to: Int) -> [UInt8] {
+        var wide: [UInt8] = []
+        wide.reserveCapacity(records.count / from * to)
+        for start in stride(from: 0, to: records.count, by: from) {
+            wide += records[start..<start + from]
+            wide += repeatElement(0, count: to - from)
+        }
+        return wide
     }
 
     /// Empty for nothing. LZ4 cannot fail with the room its own bound asks for.

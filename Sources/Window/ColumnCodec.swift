@@ -3,11 +3,13 @@ import Events
 
 /// Turns records into columns, one after another without lengths: each ends by itself after `count` values.
 enum ColumnCodec {
-    /// The columns of `count` records of `kind.size` bytes each. `sided`: as codec 2 has them (`SidedColumns`).
+    /// The columns of `count` records of `kind.size` bytes each, as `codec` has them, which must be one that writes this kind.
     static func encode(
-        _ kind: EventKind, _ records: UnsafeRawBufferPointer, count: Int, sided: Bool = false
+        _ kind: EventKind, _ records: UnsafeRawBufferPointer, count: Int, codec: UInt8
     ) -> [UInt8] {
         let layout = ColumnLayout.of(kind)
+        guard let fields = layout.fields(codec) else { preconditionFailure("codec \(codec) of \(kind) records") }
+        let sided = codec != BlockCodec.columns && !layout.sidedFields.isEmpty
         let perRecord = layout.fields.reduce(0) { $0 + ($1.isBytes ? $1.width : BitWriter.maximumBytes) }
         return Array(unsafeUninitializedCapacity: count * perRecord + layout.fields.count * 17) { target, length in
             guard count > 0, let output = target.baseAddress, let input = records.baseAddress else { return }
@@ -16,7 +18,7 @@ enum ColumnCodec {
             let step = kind.size
             var rows = Rows(base: input, step: step, count: count, layout: layout, sided: sided, previous: [])
             rows.previous = table.previous { rows.load(UInt32.self, $0, ColumnLayout.socketOffset) }
-            for field in sided ? layout.sidedFields : layout.fields {
+            for field in fields {
                 switch (field.mode, field.width) {
                 case (.bytes, _):
                     for row in 0..<count {
@@ -34,11 +36,13 @@ enum ColumnCodec {
     }
 
     /// The records of `columns`, which may be hostile; `count` × `kind.size` must have been bounded. `last`: offset of
-    /// the last field that is wanted; those written after it stay 0.
+    /// the last field that is wanted; those written after it stay 0, as do those that `codec` does not know.
     static func decode(
-        _ kind: EventKind, _ columns: UnsafeRawBufferPointer, count: Int, sided: Bool = false, last: Int? = nil
+        _ kind: EventKind, _ columns: UnsafeRawBufferPointer, count: Int, codec: UInt8, last: Int? = nil
     ) throws(BlockError) -> [UInt8] {
         let layout = ColumnLayout.of(kind)
+        guard let fields = layout.fields(codec) else { throw .unknownCodec(codec) }
+        let sided = codec != BlockCodec.columns && !layout.sidedFields.isEmpty
         let step = kind.size
         var result = [UInt8](repeating: 0, count: count * step)
         var failure: BlockError?
@@ -49,7 +53,7 @@ enum ColumnCodec {
             }
             var reader = BitReader(columns)
             var rows = Rows(base: output, step: step, count: count, layout: layout, sided: sided, previous: [])
-            for field in sided ? layout.sidedFields : layout.fields {
+            for field in fields {
                 var unknown: UInt8?
                 switch (field.mode, field.width) {
                 case (.bytes, _):

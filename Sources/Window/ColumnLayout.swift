@@ -21,14 +21,31 @@ struct Field: Sendable {
 }
 
 /// Where the fields of a kind's record lie, in the order their columns are written: a column only refers to those
-/// before it. A change here, or of a struct, is a new codec number: old captures must stay readable.
+/// before it. A change here, or of a struct, is a new codec number: old captures must stay readable. So new fields go to the
+/// ends of the struct and of the list.
 struct ColumnLayout: Sendable {
     var fields: [Field]
+    /// The last so many of them came later: codecs before `BlockCodec.timed` do not have them, nor their records.
+    var later = 0
     /// Of the turn's role and start; only `since` fields use them.
     var role = 0
     var start = 0
     /// In the order of `SidedColumns`; empty: its records have no sides.
     var sidedFields: [Field] = []
+
+    /// Those that a codec writes, in its order; `nil`: it does not write this kind.
+    func fields(_ codec: UInt8) -> ArraySlice<Field>? {
+        switch codec {
+        case BlockCodec.columns: fields.dropLast(later)
+        case BlockCodec.sided where !sidedFields.isEmpty: sidedFields.dropLast(later)
+        case BlockCodec.timed where !sidedFields.isEmpty: sidedFields[...]
+        case BlockCodec.timed where later > 0: fields[...]
+        default: nil
+        }
+    }
+
+    /// Bytes of a record without the later fields.
+    func earlierSize(_ kind: EventKind) -> Int { fields.suffix(later).map(\.offset).min() ?? kind.size }
 
     static func of(_ kind: EventKind) -> ColumnLayout {
         switch kind {
@@ -103,8 +120,9 @@ struct ColumnLayout: Sendable {
                 field(\fr_turn.acked, .since(served: end, called: receivedFirst)),
                 field(\fr_turn.tx_tid, .socketDelta), field(\fr_turn.nagle_us, .delta),
                 field(\fr_turn.rx_late_us, .delta), field(\fr_turn.rx_cpu, .socketDelta),
-                field(\fr_turn.unseen, .delta),
-            ], role: offset(\fr_turn.role), start: start)
+                field(\fr_turn.unseen, .delta), field(\fr_turn.send_wait, .socketDelta),
+                field(\fr_turn.tcp_receive, .delta),
+            ], later: 2, role: offset(\fr_turn.role), start: start)
         // The role goes first: it says which side all others are of.
         layout.sidedFields =
             [field(\fr_turn.role, .delta)] + layout.fields.filter { $0.offset != layout.role }
@@ -123,9 +141,11 @@ struct ColumnLayout: Sendable {
 
     private static let retransmit = ColumnLayout(
         fields: header + [
-            field(\fr_retransmit.rto_ms, .socketDelta), field(\fr_retransmit.srtt_ms, .socketDelta),
-            field(\fr_retransmit.rtx_kind, .delta), field(\fr_retransmit.backoff, .socketDelta),
-        ])
+            field(\fr_retransmit.rto_ms, .socketDelta), field(\fr_retransmit.rtx_kind, .delta),
+            field(\fr_retransmit.ca_state, .delta), field(\fr_retransmit.backoff, .socketDelta),
+            field(\fr_retransmit.state, .delta), field(\fr_retransmit.srtt_us, .socketDelta),
+            field(\fr_retransmit.pad, .delta),
+        ], later: 2)
 
     private static let state = ColumnLayout(
         fields: header + [

@@ -1,6 +1,6 @@
 import CFlightrec
 
-/// Codec 2: columns of turns whose two ends may both be in a block, in an order of their own each.
+/// Codecs 2 and 3: columns of turns whose two ends may both be in a block, in an order of their own each.
 ///
 /// The two sides, called turns and all others, have their own estimates in every column: what a client measures is another
 /// thing than what a server does, and their records come in bursts of either. A column may also be written against the last

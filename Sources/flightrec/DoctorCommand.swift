@@ -45,7 +45,8 @@ struct DoctorCommand: ParsableCommand {
         var code: Int32 = 0
         do throws(KernelError) {
             report.hooks = try Probes(
-                filter: ProbeFilter(), debug: ProbeDebug(environment: ProcessInfo.processInfo.environment)
+                filter: ProbeFilter(), survey: true,
+                debug: ProbeDebug(environment: ProcessInfo.processInfo.environment)
             ).status
             report.ready = true
         } catch {
@@ -54,7 +55,7 @@ struct DoctorCommand: ParsableCommand {
                 .replacing(", or see `flightrec doctor`", with: "").replacing("; see `flightrec doctor`", with: "")
             switch error {
             case .privilege, .refused: code = Exit.privilege
-            case .unsupported: code = Exit.unsupported
+            case .unsupported, .lacking: code = Exit.unsupported
             case .failed: code = Exit.failed
             }
         }
@@ -82,7 +83,7 @@ struct DoctorCommand: ParsableCommand {
         Terminal.print("")
         for hook in report.hooks {
             if let rung = hook.rung {
-                line(hook.hook, rung)
+                line(hook.hook, rung + (hook.option.map { " (only with \($0))" } ?? ""))
             } else {
                 line(hook.hook, "missing: \(hook.loss ?? "") (\(hook.reason ?? "no reason given"))")
             }

@@ -37,6 +37,10 @@ struct RecordCommand: ParsableCommand {
     @Option(help: "Only this process. Repeatable.") var pid: [UInt32] = []
     @Option(help: "Only this local or remote port. Repeatable.") var port: [UInt16] = []
     @Flag(inversion: .prefixedNo, help: "Also watch processes outside containers.") var host = false
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Time TCP's receive path too, as a stage tcp-receive: one program run more for each segment, or two.")
+    var tcpReceive = false
     @Option(help: ArgumentHelp("Kept before a trigger.", valueName: "duration"))
     var before = Duration(nanoseconds: 10_000_000_000)
     @Option(help: ArgumentHelp("Kept after a trigger.", valueName: "duration"))
@@ -96,7 +100,7 @@ struct RecordCommand: ParsableCommand {
         } catch let error as KernelError {
             switch error {
             case .privilege, .refused: throw Failure(message: error.description, code: Exit.privilege)
-            case .unsupported: throw Failure(message: error.description, code: Exit.unsupported)
+            case .unsupported, .lacking: throw Failure(message: error.description, code: Exit.unsupported)
             case .failed: throw Failure(message: error.description)
             }
         } catch let error as CaptureError {
@@ -112,7 +116,7 @@ struct RecordCommand: ParsableCommand {
         options.choices = container.map {
             RecorderOptions.Choice(pattern: $0.pattern, rule: $0.threshold.map { .absolute($0.nanoseconds) })
         }
-        options.filter = ProbeFilter(host: host, ports: port, pids: pid)
+        options.filter = ProbeFilter(host: host, ports: port, pids: pid, tcpReceive: tcpReceive)
         options.before = before.nanoseconds
         options.after = after.nanoseconds
         options.window = window.nanoseconds

@@ -16,6 +16,7 @@ enum RecordSettings {
         setting("pid", .repeatable, "a process id", as: UInt32.self),
         setting("port", .repeatable, "a port, 0 to 65535", as: UInt16.self),
         SettingDefinition("host", .flag, allowed: "") { _ in false },
+        SettingDefinition("tcp-receive", .flag, allowed: "") { _ in false },
         setting("before", duration, as: Duration.self),
         setting("after", duration, as: Duration.self),
         setting("window", duration, as: Duration.self),

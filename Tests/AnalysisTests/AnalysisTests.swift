@@ -22,13 +22,15 @@ private struct SplitMix: RandomNumberGenerator {
         var random = SplitMix(state: 7)
         for _ in 0..<20_000 {
             func stamp() -> Instant? { Bool.random(using: &random) ? UInt64.random(in: 0...2000, using: &random) : nil }
-            let turn = Turn(
+            var turn = Turn(
                 container: 1, socket: 1, role: [.served, .called, .unknown].randomElement(using: &random) ?? .served,
                 flags: Bool.random(using: &random) ? .open : [], start: .random(in: 0...1000, using: &random),
                 end: .random(in: 0...2000, using: &random), receivedFirst: stamp(), receivedLast: stamp(),
                 woken: stamp(), readFirst: stamp(), readLast: stamp(), sentFirst: stamp(), sentLast: stamp(),
                 sendBufferWait: .random(in: 0...3000, using: &random),
                 receiverWindowWait: .random(in: 0...3000, using: &random))
+            if Bool.random(using: &random) { turn.sendBlocked = .random(in: 0...3000, using: &random) }
+            if Bool.random(using: &random) { turn.receiveProcessing = .random(in: 0...3000, using: &random) }
             let waterfall = Waterfall(turn)
             let sum = waterfall.stages.reduce(0) { $0 + $1.duration } + waterfall.unexplained
             #expect(sum == turn.total)
@@ -44,6 +46,72 @@ private struct SplitMix: RandomNumberGenerator {
             waterfall.stages.map(\.name) == ["tcp-stack", "receive-queue", "request-read", "application", "response"])
         #expect(waterfall.stages.map(\.duration) == [10, 190, 20, 580, 100])
         #expect(waterfall.unexplained == 0)
+    }
+
+    /// The chronograph counts jiffies of 4 ms; what a sender was blocked for is known to the ns, and its parts sum to that.
+    @Test(
+        arguments: [
+            // blocked, send-buffer and peer-window by the chronograph; the stages.
+            (0, 8, 4, 8, 4), (7_654_321, 8_000_000, 0, 7_654_321, 0), (7_654_321, 0, 8_000_000, 0, 7_654_321),
+            (7_654_321, 0, 4_000_000, 3_654_321, 4_000_000), (7_654_321, 0, 0, 7_654_321, 0),
+            (90_000_000, 0, 4_000_000, 50_000_000, 0),
+        ] as [(UInt64, UInt64, UInt64, UInt64, UInt64)])
+    func blockedSenders(blocked: UInt64, sendBuffer: UInt64, window: UInt64, own: UInt64, peers: UInt64) {
+        for role in [Role.served, .called] {
+            var turn = Turn(
+                container: 1, socket: 1, role: role, start: 100, end: 100 + 60 * ms, sendBufferWait: sendBuffer,
+                receiverWindowWait: window)
+            if role == .served {
+                turn.woken = 100
+                turn.readFirst = 100
+                turn.sentFirst = 100 + 10 * ms
+                turn.sentLast = turn.end
+            } else {
+                turn.sentFirst = 100
+                turn.sentLast = 100 + 50 * ms
+                turn.receivedFirst = turn.end
+            }
+            turn.sendBlocked = blocked
+            let waterfall = Waterfall(turn)
+            #expect(waterfall["send-buffer"] == own && waterfall["peer-window"] == peers)
+            #expect(waterfall[role == .served ? "response" : "request-send"] == 50 * ms - own - peers)
+            #expect(waterfall.stages.reduce(waterfall.unexplained) { $0 + $1.duration } == turn.total)
+        }
+    }
+
+    /// From the arrival on: what goes beyond the time in the queue was before the wake-up.
+    @Test func whatTCPTookToTakeInIsAStageOfItsOwn() {
+        func stages(_ time: UInt64, woken: UInt64 = 110, read: UInt64 = 300) -> [Stage] {
+            var turn = Turn(
+                container: 1, socket: 1, role: .served, start: 100, end: 1000, receivedFirst: 100, receivedLast: 100,
+                woken: woken, readFirst: read, readLast: read, sentFirst: 900, sentLast: 1000)
+            turn.receiveProcessing = time
+            let waterfall = Waterfall(turn)
+            #expect(waterfall.stages.reduce(waterfall.unexplained) { $0 + $1.duration } == turn.total)
+            return waterfall.stages.filter { $0.offset < 200 }
+        }
+        let stack = Stage(name: "tcp-stack", duration: 10, offset: 0)
+        #expect(stages(0) == [stack, Stage(name: "receive-queue", duration: 190, offset: 10)])
+        #expect(
+            stages(40) == [
+                stack, Stage(name: "tcp-receive", duration: 40, offset: 10),
+                Stage(name: "receive-queue", duration: 150, offset: 50),
+            ])
+        #expect(
+            stages(195) == [
+                Stage(name: "tcp-stack", duration: 5, offset: 0), Stage(name: "tcp-receive", duration: 195, offset: 5),
+            ])
+        #expect(stages(5000) == [Stage(name: "tcp-receive", duration: 200, offset: 0)])
+        #expect(
+            stages(3, woken: 110, read: 110) == [
+                Stage(name: "tcp-stack", duration: 7, offset: 0), Stage(name: "tcp-receive", duration: 3, offset: 7),
+                Stage(name: "application", duration: 790, offset: 10),
+            ])
+        #expect(
+            stages(3, woken: 100, read: 300) == [
+                Stage(name: "tcp-receive", duration: 3, offset: 0),
+                Stage(name: "receive-queue", duration: 197, offset: 3),
+            ])
     }
 
     @Test func anOpenTurnIsInTheStageItReached() {

@@ -85,12 +85,12 @@ private let at: UInt64 = 10_000 * ms
         evidence.retransmits = [
             Retransmit(
                 at: at + 620 * ms, container: 1, socket: 1, kind: .rto, rtoMilliseconds: 420,
-                smoothedRTTMilliseconds: 80)
+                smoothedRTT: 80_000)
         ]
         #expect(verdict(evidence).cause == "net.retransmit", "as long as a round trip took before")
-        evidence.retransmits[0].smoothedRTTMilliseconds = 1
+        evidence.retransmits[0].smoothedRTT = 1000
         #expect(verdict(evidence).cause == "net.path", "a round trip took 1 ms before")
-        evidence.retransmits[0].smoothedRTTMilliseconds = 25
+        evidence.retransmits[0].smoothedRTT = 25_000
         #expect(verdict(evidence).cause == "net.path")
         let told = verdict(evidence).evidence.first { $0.hasPrefix("sent again ×1") }
         #expect(told?.contains("rose from 25 ms to 80 ms, by one of 465 ms or more") == true, "\(told ?? "nothing")")

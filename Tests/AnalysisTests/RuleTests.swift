@@ -130,6 +130,33 @@ private let at: UInt64 = 10_000 * ms
         #expect(verdict(capture([turn])).cause == cause)
     }
 
+    @Test func aBlockedSendIsToldAsItWasTimed() {
+        var turn = queued
+        turn.readFirst = at + 2 * ms
+        turn.readLast = at + 2 * ms
+        turn.sentFirst = at + 3 * ms
+        turn.sendBlocked = 700_400_000
+        turn.sendBufferWait = 704 * ms
+        var evidence = capture([turn])
+        // Where the thread was seen blocked in it too: that is the same time, and counts once.
+        evidence.facts["threads"] = "followed"
+        evidence.slices = [
+            Slice(
+                container: 1, tid: 5, pid: 5, start: at + 3 * ms, woken: at + 790 * ms, end: at + 790 * ms, why: .sleep,
+                syscall: 44)
+        ]
+        let found = verdict(evidence)
+        #expect(found.cause == "tcp.sndbuf" && found.summary == "waited 700 ms of 800 ms for send buffer")
+        #expect(found.evidence.first == "sk_stream_wait_memory: a sender was blocked for 700 ms")
+        evidence.turns[0].sendBufferWait = 0
+        evidence.turns[0].receiverWindowWait = 680 * ms
+        let other = verdict(evidence)
+        #expect(other.cause == "peer.reader")
+        #expect(
+            other.evidence.first
+                == "sk_stream_wait_memory: a sender was blocked for 700 ms, the peer's window closed for 680 ms of it")
+    }
+
     @Test func manyShortTurnsMakeAThreadBusy() {
         let others = (0..<6).map { served(3, $0 * 100, $0 * 100 + 99, sequence: UInt32($0 + 1)) }
         let found = verdict(capture([queued] + others))

@@ -131,6 +131,10 @@ struct Fixture {
                 raw.rx_bytes = 64
                 raw.sequence = UInt32(index + 1)
                 raw.role = UInt8(FR_SERVED.rawValue)
+                if index == 100 {
+                    raw.send_wait = 7_654_321
+                    raw.tcp_receive = 1_234
+                }
                 return raw
             }
             blocks.append(block(.turn, records))

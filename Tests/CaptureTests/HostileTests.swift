@@ -50,6 +50,23 @@ import Window
         return path
     }
 
+    /// Version 2 has no such columns.
+    @Test func aCaptureOfBeforeHooksOfFunctionsWereTimedOpens() throws {
+        let now = try #require(try CaptureReader.open(file(good)).incident()?.slow.first)
+        #expect(now.sendBlocked == 7_654_321 && now.receiveProcessing == 1_234)
+        let path = try altered(
+            """
+            ALTER TABLE turn_slow DROP COLUMN send_blocked_ns; ALTER TABLE turn_slow DROP COLUMN tcp_receive_ns;
+            PRAGMA user_version = 2
+            """)
+        #expect(try state(path) == .ok)
+        var before = try #require(try CaptureReader.open(path).incident()?.slow.first)
+        #expect(before.sendBlocked == 0 && before.receiveProcessing == 0)
+        before.sendBlocked = now.sendBlocked
+        before.receiveProcessing = now.receiveProcessing
+        #expect(before == now)
+    }
+
     @Test func everyTruncationIsNoticed() throws {
         #expect(try state(file(good)) == .ok)
         for length in stride(from: 0, to: good.count, by: 499) {
@@ -95,7 +112,7 @@ import Window
         try DatabaseQueue(path: other).write { try $0.execute(sql: "CREATE TABLE t (a)") }
         #expect(try state(other) == .foreign)
         #expect(try state(scratch.path) == .foreign)
-        #expect(try state(altered("PRAGMA user_version = 3")) == .newer)
+        #expect(try state(altered("PRAGMA user_version = 4")) == .newer)
         #expect(try state(altered("PRAGMA user_version = 0")) == .corrupt)
         #expect(try state(altered("PRAGMA journal_mode = WAL")) == .corrupt)
         #expect(throws: CaptureError.notFound("/nowhere.flightrec")) { try CaptureReader.open("/nowhere.flightrec") }

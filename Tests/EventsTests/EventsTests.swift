@@ -16,8 +16,8 @@ import Testing
     }
 
     @Test func retransmit() throws {
-        // rto_ms, srtt_ms, rtx_kind, backoff
-        let bytes = Self.header(kind: 4) + [0xc8, 0, 0, 0] + [0x2c, 0x01, 1, 2]
+        // rto_ms, then rtx_kind, ca_state, backoff, state, then srtt_us
+        let bytes = Self.header(kind: 4) + [0xc8, 0, 0, 0] + [1, 4, 2, 1] + [0x2c, 1, 0, 0, 0, 0, 0, 0]
         let event = try bytes.withUnsafeBytes { try Event($0) }
         guard case .retransmit(let retransmit) = event else {
             Issue.record("not a retransmit: \(event)")
@@ -28,7 +28,7 @@ import Testing
         #expect(retransmit.socket == 7)
         #expect(retransmit.kind == .rto)
         #expect(retransmit.rtoMilliseconds == 200)
-        #expect(retransmit.smoothedRTTMilliseconds == 300)
+        #expect(retransmit.smoothedRTT == 300)
         #expect(retransmit.backoff == 2)
     }
 
@@ -47,7 +47,7 @@ import Testing
     @Test func kindsMatchTheHeader() {
         #expect(EventKind.turn.rawValue == UInt16(FR_TURN.rawValue))
         #expect(EventKind.softirq.rawValue == UInt16(FR_SOFTIRQ.rawValue))
-        #expect(EventKind.turn.size == 160)
+        #expect(EventKind.turn.size == 176)
     }
 
     @Test func timesOfTurnsAreCutAlike() {
@@ -80,6 +80,11 @@ import Testing
         let turn = Turn(raw)
         #expect(turn.total == 400)
         #expect(turn.woken == nil && turn.sentFirst == nil)
+        #expect(turn.sendBlocked == 0 && turn.receiveProcessing == 0)
+        raw.send_wait = 7_654_321
+        raw.tcp_receive = 1_234
+        raw.cutTimes()
+        #expect(Turn(raw).sendBlocked == 7_654_321 && Turn(raw).receiveProcessing == 1_234)
     }
 
     @Test func aTurnEndingBeforeItStartsDoesNotWrap() {

@@ -47,17 +47,51 @@ import Testing
             #expect(try block.records() == records)
             #expect(block.count == count)
             #expect(block.bytes.count <= records.count)
-            #expect(try decodeColumns(kind, records, count: count) == records)
-            guard !ColumnLayout.of(kind).sidedFields.isEmpty else { continue }
-            #expect(try decodeColumns(kind, records, count: count, sided: true) == records)
+            let known = withoutLater(kind, records)
+            #expect(try decodeColumns(kind, records, count: count, codec: BlockCodec.columns) == known)
+            let layout = ColumnLayout.of(kind)
+            if !layout.sidedFields.isEmpty {
+                #expect(try decodeColumns(kind, records, count: count, codec: BlockCodec.sided) == known)
+            }
+            guard layout.later > 0 else { continue }
+            #expect(try decodeColumns(kind, records, count: count, codec: BlockCodec.timed) == records)
         }
     }
 
     /// Through the columns even where the block would have fallen back to raw.
-    private func decodeColumns(_ kind: EventKind, _ records: [UInt8], count: Int, sided: Bool = false) throws -> [UInt8]
-    {
-        let columns = records.withUnsafeBytes { ColumnCodec.encode(kind, $0, count: count, sided: sided) }
-        return try columns.withUnsafeBytes { try ColumnCodec.decode(kind, $0, count: count, sided: sided) }
+    private func decodeColumns(_ kind: EventKind, _ records: [UInt8], count: Int, codec: UInt8) throws -> [UInt8] {
+        let columns = records.withUnsafeBytes { ColumnCodec.encode(kind, $0, count: count, codec: codec) }
+        return try columns.withUnsafeBytes { try ColumnCodec.decode(kind, $0, count: count, codec: codec) }
+    }
+
+    /// As codecs keep them that do not know the later fields.
+    private func withoutLater(_ kind: EventKind, _ records: [UInt8]) -> [UInt8] {
+        let size = ColumnLayout.of(kind).earlierSize(kind)
+        return records.enumerated().map { $0.offset % kind.size < size ? $0.element : 0 }
+    }
+
+    @Test func recordsOfBeforeSendersWereTimedAreRead() throws {
+        let turn = EventKind.turn
+        #expect(ColumnLayout.of(.turn).earlierSize(.turn) == 160)
+        #expect(ColumnLayout.of(.retransmit).earlierSize(.retransmit) == 32)
+        var one = pingPongRecords(3)
+        for byte in one.indices where byte % turn.size >= 160 { one[byte] = 0xa5 }
+        let known = withoutLater(.turn, one)
+        let old = stride(from: 0, to: one.count, by: turn.size).flatMap { one[$0..<$0 + 160] }
+        #expect(old.count == 3 * 160 && known != one)
+        #expect(
+            try BlockCodec.decode(
+                kind: .turn, codec: BlockCodec.raw, count: 3, rawLength: old.count, checksum: nil, bytes: old) == known)
+        #expect(throws: BlockError.length(expected: 3 * turn.size, found: old.count - 160)) {
+            try BlockCodec.decode(
+                kind: .turn, codec: BlockCodec.raw, count: 3, rawLength: old.count - 160, checksum: nil,
+                bytes: Array(old.dropLast(160)))
+        }
+        // A column more than it may have is damage.
+        let columns = one.withUnsafeBytes { ColumnCodec.encode(.turn, $0, count: 3, codec: BlockCodec.timed) }
+        #expect(throws: BlockError.self) {
+            try columns.withUnsafeBytes { try ColumnCodec.decode(.turn, $0, count: 3, codec: BlockCodec.sided) }
+        }
     }
 
     @Test func absentStampsAndExtremesSurvive() throws {
@@ -73,7 +107,7 @@ import Testing
             turn.h.socket = UInt32(truncatingIfNeeded: pick())
             records += bytes(of: turn)
         }
-        #expect(try decodeColumns(.turn, records, count: 500) == records)
+        #expect(try decodeColumns(.turn, records, count: 500, codec: BlockCodec.columns) == records)
         #expect(try encode(.turn, records).records() == records)
     }
 
@@ -117,12 +151,12 @@ import Testing
     }
 
     /// A hostile file has a right checksum: what lies behind it must hold as well.
-    @Test(arguments: [BlockCodec.columns, BlockCodec.sided])
+    @Test(arguments: [BlockCodec.columns, BlockCodec.sided, BlockCodec.timed])
     func damageBehindARightChecksumNeverTraps(codec: UInt8) {
         let original = pingPongRecords(64)
-        #expect(encode(.turn, original).codec == BlockCodec.sided)
+        #expect(encode(.turn, original).codec == BlockCodec.timed)
         let columns = original.withUnsafeBytes {
-            ColumnCodec.encode(.turn, $0, count: 64, sided: codec == BlockCodec.sided)
+            ColumnCodec.encode(.turn, $0, count: 64, codec: codec)
         }
         let compressed = BlockCodec.compress(columns)
         var random = SeededGenerator(state: 12)
@@ -170,7 +204,7 @@ import Testing
         #expect(decode(rawLength: .max) == .tooLarge(count: 1, rawLength: .max))
         #expect(decode(codec: 9) == .unknownCodec(9))
         #expect(decode(bytes: []) == .decompression)
-        #expect(decode(codec: 0, rawLength: 1) == .length(expected: 160, found: 1))
+        #expect(decode(codec: 0, rawLength: 1) == .length(expected: 176, found: 1))
         // Eight bytes as one LZ4 literal run are too few for a turn's columns.
         #expect(decode(bytes: [0x80] + [UInt8](repeating: 0, count: 8)) == .truncated)
         #expect(decode(bytes: [0x80, 3] + [UInt8](repeating: 0, count: 7)) == .unknownColumn(3))
@@ -218,7 +252,8 @@ import Testing
                 #expect(brief[place..<place + width] == records[place..<place + width])
             }
         }
-        let before = BlockCodec.compress(records.withUnsafeBytes { ColumnCodec.encode(.turn, $0, count: count) })
+        let before = BlockCodec.compress(
+            records.withUnsafeBytes { ColumnCodec.encode(.turn, $0, count: count, codec: BlockCodec.columns) })
         #expect(block.bytes.count < before.count * 3 / 4)
         #expect(Double(block.bytes.count) / Double(count) <= 8)
     }
@@ -233,10 +268,13 @@ import Testing
                     checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes)
             }
         }
-        // Retransmits have no sides.
-        #expect(throws: BlockError.unknownCodec(2)) {
-            try BlockCodec.decode(
-                kind: .retransmit, codec: BlockCodec.sided, count: 0, rawLength: 0, checksum: 0, bytes: [])
+        // Retransmits have no sides; changes of state have no later fields either.
+        for (kind, codec) in [
+            (EventKind.retransmit, BlockCodec.sided), (.state, BlockCodec.sided), (.state, BlockCodec.timed),
+        ] {
+            #expect(throws: BlockError.unknownCodec(codec)) {
+                try BlockCodec.decode(kind: kind, codec: codec, count: 0, rawLength: 0, checksum: 0, bytes: [])
+            }
         }
     }
 

@@ -13,8 +13,9 @@ HEADER = "ts:8 cgroup:8 socket:4 kind:2 cpu:2"
 STRUCTS = {
     1: "established:8 leaf_cgroup:8 netns:4 pid:4 family:2 local_port:2 remote_port:2 role:1 flags:1 local:16 remote:16 comm:16 write_seq:4 rcv_nxt:4",
     2: "start:8 rx_last:8 rx_first:8 woken:8 read_first:8 read_last:8 tx_first:8 tx_last:8 rx_bytes:8 tx_bytes:8 sndbuf_wait:8 rwnd_wait:8 acked:8 "
-       "tid:4 srtt_us:4 sequence:4 retransmits:2 role:1 flags:1 tx_tid:4 nagle_us:4 rx_late_us:4 rx_cpu:2 unseen:2",
-    4: "rto_ms:4 srtt_ms:2 rtx_kind:1 backoff:1",
+       "tid:4 srtt_us:4 sequence:4 retransmits:2 role:1 flags:1 tx_tid:4 nagle_us:4 rx_late_us:4 rx_cpu:2 unseen:2 "
+       "send_wait:8 tcp_receive:8",
+    4: "rto_ms:4 rtx_kind:1 ca_state:1 backoff:1 state:1 srtt_us:4 pad:4",
     5: "duration:8 sndbuf_wait:8 rwnd_wait:8 turns:4 retransmits:4 syn_retries:2 state_kind:1 pad:5",
     6: "reset_kind:4 pad:4",
     7: "location:8 reason:4 count:4 netns:4 family:2 source_port:2 destination_port:2 pad:6 source:16 destination:16",
@@ -27,8 +28,8 @@ COLUMNS = {
     1: "established leaf_cgroup netns pid family local_port remote_port role flags local=b remote=b comm=b write_seq rcv_nxt",
     2: "role=s flags=s start@ts rx_first@start/ts rx_last@rx_first woken@rx_first read_first@woken/ts read_last@read_first/ts tx_last@ts/start "
        "tx_first@tx_last/start rx_bytes=s tx_bytes=s sndbuf_wait=s rwnd_wait=s tid=s srtt_us=s sequence=s retransmits=s acked@ts/rx_first tx_tid=s "
-       "nagle_us rx_late_us rx_cpu=s unseen",
-    4: "rto_ms=s srtt_ms=s rtx_kind backoff=s",
+       "nagle_us rx_late_us rx_cpu=s unseen send_wait=s tcp_receive",
+    4: "rto_ms=s rtx_kind ca_state backoff=s state srtt_us=s pad",
     5: "duration sndbuf_wait rwnd_wait turns retransmits syn_retries state_kind pad=b",
     6: "reset_kind pad",
     7: "location reason count netns family source_port destination_port pad=b source=b destination=b",
@@ -38,6 +39,8 @@ COLUMNS = {
     11: "start tid depth frames=b",
 }
 STRUCTS[3], COLUMNS[3] = STRUCTS[2], COLUMNS[2]
+#: Fields at the end of structs and columns that codecs 1 and 2 do not have, nor the records of that time.
+LATER = {2: 2, 3: 2, 4: 2}
 
 
 def signed(value: int) -> int:
@@ -144,11 +147,12 @@ def earlier(rows: list[dict]) -> list[int]:
     return found
 
 
-def columns(kind: int, data: bytes, count: int, sided: bool = False) -> list[dict]:
+def columns(kind: int, data: bytes, count: int, codec: int) -> list[dict]:
     widths = {name: int(width) for name, width in (field.split(":") for field in f"{HEADER} {STRUCTS[kind]}".split())}
     rows: list[dict] = [{} for _ in range(count)]
-    reader, previous = Reader(data), []
+    reader, previous, sided = Reader(data), [], codec > 1 and kind != 4
     order = f"ts cgroup socket kind cpu=s {COLUMNS[kind]}".split()
+    later = [order.pop() for _ in range(LATER.get(kind, 0) if codec < 3 else 0)]
     if sided:
         order = ["role"] + [column for column in order if column != "role=s"]
     for column in order:
@@ -199,14 +203,19 @@ def columns(kind: int, data: bytes, count: int, sided: bool = False) -> list[dic
         if name == "socket":
             previous = earlier(rows)
     assert reader.at == len(data), "bytes after the last column"
+    for row in rows:
+        row |= {column.split("=")[0]: 0 for column in later}
     return rows
 
 
 def raw(kind: int, data: bytes, count: int) -> list[dict]:
-    rows, at = [], 0
+    rows, at, fields = [], 0, f"{HEADER} {STRUCTS[kind]}".split()
+    later = fields[len(fields) - LATER.get(kind, 0):]
+    if len(data) == count * sum(int(field.split(":")[1]) for field in fields):
+        later = []
     for _ in range(count):
-        row: dict = {}
-        for field in f"{HEADER} {STRUCTS[kind]}".split():
+        row: dict = {field.split(":")[0]: 0 for field in later}
+        for field in fields[:len(fields) - len(later)]:
             name, width = field.split(":")
             part = data[at:at + int(width)]
             row[name] = int.from_bytes(part, "little") if int(width) in (1, 2, 4, 8) else part.hex()
@@ -222,6 +231,6 @@ with sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True) as db:
         if codec:
             data = lz4(data)
         assert len(data) == length, "raw length"
-        for row in columns(kind, data, count, codec == 2) if codec else raw(kind, data, count):
+        for row in columns(kind, data, count, codec) if codec else raw(kind, data, count):
             assert row["kind"] == kind
             print(json.dumps(row))

@@ -19,10 +19,8 @@ public func one(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
         if columns {
             // Behind LZ4, where mutations of compressed bytes rarely reach.
             guard count <= BlockCodec.maximumLength / kind.size else { return 0 }
-            let isSided = input[1] & 0x7f == BlockCodec.sided
-            guard !isSided || kind == .turn || kind == .open else { return 0 }
             let records = try bytes.withUnsafeBytes { bytes in
-                try ColumnCodec.decode(kind, bytes, count: count, sided: isSided)
+                try ColumnCodec.decode(kind, bytes, count: count, codec: input[1] & 0x7f)
             }
             try collect(kind, records, count)
         } else {
