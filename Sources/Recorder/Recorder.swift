@@ -36,6 +36,8 @@ public final class Recorder {
     /// Up to when the window was cut for names that had to go.
     var namesCut: Instant = 0
     var saidUnnamed = false
+    /// When containers without turns gave back what they no longer need.
+    private var trimmed: Instant = 0
     let trigger: TriggerEngine
     var tracker: IncidentTracker
     let resolver: ContainerResolver
@@ -281,6 +283,11 @@ public final class Recorder {
         window.seal(olderThan: now > 1_000_000_000 ? now - 1_000_000_000 : 0)
         shareMemory()
         window.evict(now: now)
+        if now > trimmed &+ 60_000_000_000 {
+            trigger.trim(at: now)
+            tally.trim(at: now)
+            trimmed = now
+        }
         reach.note(now, asked: options.window, started: started, cut: window.cutByBytes)
         let limit = now > options.window ? now - options.window : 0
         registry.expire(before: max(limit, window.oldest ?? 0))

@@ -10,7 +10,7 @@ struct Tally {
         var role: Role
     }
 
-    /// Containers' roles kept, about 5 KB each; the longest quiet go first.
+    /// Containers' roles kept, about 5 KB each with turns, 0.6 KB without; the longest quiet go first.
     static let capacity = 2048
     private static let slots = 256
     private var all: [Key: TallyEntry] = [:]
@@ -58,6 +58,11 @@ struct Tally {
         let entry = TallyEntry(key, at: now)
         all[key] = entry
         return entry
+    }
+
+    /// For once in a while.
+    func trim(at now: Instant) {
+        for entry in all.values { entry.trim(at: now) }
     }
 
     /// Figures of every container that had a turn at `since` or later and is wanted.

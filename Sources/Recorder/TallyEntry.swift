@@ -69,6 +69,14 @@ final class TallyEntry {
         total.retransmits += 1
     }
 
+    /// Gives back what is only of the last seconds, when there was nothing in them: containers come and go.
+    func trim(at now: Instant) {
+        // The next look, or turn, begins both anew.
+        guard now > lastUse &+ 2 * Self.generation else { return }
+        current.latencies.release()
+        previous.latencies.release()
+    }
+
     private func roll(_ now: Instant) {
         let quiet = now > current.started &+ 2 * Self.generation
         swap(&current, &previous)

@@ -1,7 +1,10 @@
-/// Log-linear histogram of ns: 8 buckets an octave, so a quantile is at most 12.5 % too high. Fixed memory.
+/// Log-linear histogram of ns: 8 buckets an octave, so a quantile is at most 12.5 % too high. Fixed memory: 2 KB, none while it has
+/// never counted.
 public struct LatencyHistogram: Sendable, Equatable {
     /// 61 octaves of 8: all of UInt64.
-    private var counts = [UInt32](repeating: 0, count: 62 * 8)
+    private static let buckets = 62 * 8
+    /// Empty: never counted, or released.
+    private var counts: [UInt32] = []
     public private(set) var total: UInt64 = 0
 
     public init() {}
@@ -23,11 +26,17 @@ public struct LatencyHistogram: Sendable, Equatable {
 
     @inline(__always)
     public mutating func record(_ value: UInt64, times: UInt32 = 1) {
+        if counts.isEmpty { counts = Array(repeating: 0, count: Self.buckets) }
         counts[Self.bucket(value)] &+= times
         total &+= UInt64(times)
     }
 
     public mutating func add(_ other: LatencyHistogram) {
+        guard !other.counts.isEmpty else { return }
+        guard !counts.isEmpty else {
+            self = other
+            return
+        }
         for index in counts.indices { counts[index] &+= other.counts[index] }
         total &+= other.total
     }
@@ -35,6 +44,16 @@ public struct LatencyHistogram: Sendable, Equatable {
     public mutating func clear() {
         for index in counts.indices { counts[index] = 0 }
         total = 0
+    }
+
+    /// As `clear`, and gives its memory back.
+    public mutating func release() {
+        counts = []
+        total = 0
+    }
+
+    public static func == (a: Self, b: Self) -> Bool {
+        a.total == b.total && (a.total == 0 || a.counts == b.counts)
     }
 
     /// The value not exceeded by `fraction` (0…1) of what was recorded, at most 12.5 % too high; 0 when empty.

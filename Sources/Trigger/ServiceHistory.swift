@@ -56,6 +56,13 @@ final class ServiceHistory {
         onlySlowSoFar = false
     }
 
+    /// Gives back what no longer counts: latencies of two generations ago. What is its habit stays.
+    func trim(at now: Instant) {
+        guard now > lastUse &+ 2 * Self.generation else { return }
+        current.release()
+        previous.release()
+    }
+
     private func roll(_ now: Instant) {
         guard now > started &+ Self.generation else { return }
         swap(&current, &previous)

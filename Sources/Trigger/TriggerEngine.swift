@@ -24,7 +24,7 @@ public final class TriggerEngine {
     /// What other thresholds would have fired on.
     public private(set) var wouldFire: WouldFire
 
-    /// `capacity`: services whose history is kept (at least 8), about 4 KB each; the least recently used go first.
+    /// `capacity`: services whose history is kept (at least 8), about 4 KB each with turns in the last minutes; the least recently used go first.
     /// `after`, `cap`: how long an incident goes on after a turn, and at most, ns (see `IncidentTracker`).
     public init(
         rule: ThresholdRule, capacity: Int = 4096, after: UInt64 = 5_000_000_000, cap: UInt64 = 60_000_000_000
@@ -115,6 +115,11 @@ public final class TriggerEngine {
     public func retransmitted(_ service: ServiceKey, at now: Instant) {
         guard service.role != .unknown else { return }
         services.history(service, at: now).retransmits.count(at: now)
+    }
+
+    /// Gives back what no longer counts of services that have had no turns. For once in a while.
+    public func trim(at now: Instant) {
+        for history in services.all.values { history.trim(at: now) }
     }
 
     /// Containers with a turn that ended, or was open, at `since` or later.

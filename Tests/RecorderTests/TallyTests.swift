@@ -71,6 +71,21 @@ private func turn(
         #expect(tally.rows(at: 60 * second, since: 0) { $0 == 2 }.isEmpty)
     }
 
+    @Test func trimmingTakesNothingThatCounts() throws {
+        var tally = Tally()
+        var other = Tally()
+        for step in 0..<200 as Range<UInt64> {
+            // A silence of 40 s in the middle.
+            let at = 10 * second + step * 100 * ms + (step >= 100 ? 40 * second : 0)
+            note(&tally, (step + 1) * ms, at: at)
+            note(&other, (step + 1) * ms, at: at)
+            let rows = try [tally, other].map { try #require($0.rows(at: at + 1, since: 0) { _ in true }.first) }
+            #expect(rows[0].turns == rows[1].turns && rows[0].p99 == rows[1].p99 && rows[0].max == rows[1].max)
+            #expect(rows[0].total.buckets == rows[1].total.buckets && rows[0].began == rows[1].began)
+            tally.trim(at: step == 99 ? at + 39 * second : at)
+        }
+    }
+
     @Test func whatIsNoLatencyIsNotCounted() {
         var tally = Tally()
         note(&tally, 30 * ms, at: second, flags: .aborted)

@@ -35,6 +35,24 @@ private let second: UInt64 = 1_000_000_000
         #expect(engine.habitual == 0)
     }
 
+    @Test func trimmingChangesNoJudgement() {
+        let engine = TriggerEngine(rule: .auto)
+        let other = TriggerEngine(rule: .auto)
+        var at = 10 * second
+        var fired = 0
+        for index in 0..<400 as Range<UInt64> {
+            // Silences of one and of three minutes, and one in 13 is slow.
+            at += index % 100 == 50 ? 60 * second : index % 100 == 99 ? 180 * second : second
+            engine.trim(at: at - 1)
+            let one = turn(index % 13 == 12 ? 700 * ms : (index % 7 + 1) * ms, at: at)
+            let verdicts = [engine.completed(one) != nil, other.completed(one) != nil]
+            #expect(verdicts[0] == verdicts[1], "turn \(index)")
+            fired += verdicts[0] ? 1 : 0
+            #expect(engine.baselines(before: at) == other.baselines(before: at))
+        }
+        #expect(fired > 10)
+    }
+
     @Test func oneSlowStartDoesNotHideWhatFollows() {
         let engine = TriggerEngine(rule: .auto)
         #expect(engine.completed(turn(1500 * ms, at: 10 * second)) != nil)
