@@ -68,7 +68,7 @@ public struct TopReport {
             hangs
             ? Table.Cell(style.duration(row.oldestOpenNs) + "+", Self.heat(row.oldestOpenNs))
             : time(row.maxNs, Self.heat(row.maxNs))
-        let stage = row.worstStage.map { "\($0) \(Int((row.worstStageShare * 100).rounded())) %" } ?? "-"
+        let stage = row.worstStage.map { "\($0) \(Self.percent(row.worstStageShare))" } ?? "-"
         return [
             Table.Cell(style.name(row.container.name), quiet), Table.Cell(row.role, .dim),
             Table.Cell(Self.rate(row.turnsPerSecond), quiet), time(row.p50Ns, quiet),
@@ -78,6 +78,11 @@ public struct TopReport {
                 row.retransmits == 0 ? "-" : Self.rate(row.retransmitsPerSecond), row.retransmits == 0 ? .dim : .yellow),
             Table.Cell(stage, row.worstStage == nil ? .dim : .plain),
         ]
+    }
+
+    /// Shorter than `Format.share`: the column is the last, and 80 columns are few.
+    private static func percent(_ share: Double) -> String {
+        share >= 0.995 && share < 1 ? ">99 %" : "\(Int((min(max(share, 0), 1) * 100).rounded())) %"
     }
 
     private static func heat(_ ns: UInt64) -> Style.Paint {
