@@ -22,9 +22,11 @@ extension Comparison {
         var found = [
             rate(
                 "retransmits", quiet: again.count { quiet.contains($0.at) },
-                incident: again.count { incident.contains($0.at) }),
-            rate("turns", quiet: quietTotals.count, incident: ended, isEitherWay: true),
+                incident: again.count { incident.contains($0.at) })
         ]
+        // Where short turns were only counted at times (`--max-overhead`), those that were recorded are not alike before and during.
+        guard evidence.facts["detail"] == nil else { return found.compactMap(\.self) }
+        found.append(rate("turns", quiet: quietTotals.count, incident: ended, isEitherWay: true))
         for (name, fraction, enough) in [("p50 of its other turns", 0.5, 10), ("p99 of its other turns", 0.99, 50)] {
             guard isKnown, quietTotals.count >= enough, totals.count >= enough else { continue }
             found.append(

@@ -66,7 +66,11 @@ private let at: UInt64 = 10_000 * ms
             turn.sequence = 5000 + UInt32(index)
             return turn
         }
-        let found = try compared(capture([queued] + turns))
+        var evidence = capture([queued] + turns)
+        let found = try compared(evidence)
+        evidence.facts["detail"] = "turns under 1 ms are counted only"
+        let partial = try compared(evidence)
+        #expect(partial["turns"] == nil && partial["p50 of its other turns"] == nil)
         #expect(found["turns"]?.before == 100 && found["turns"]?.during == 0)
         #expect(found["p50 of its other turns"]?.during == Double(800 * ms))
         #expect(found["p50 of its other turns"]?.before == Double(3 * ms))
