@@ -94,6 +94,9 @@ private let at: UInt64 = 10_000 * ms
         #expect(verdict(evidence).cause == "net.path")
         let told = verdict(evidence).evidence.first { $0.hasPrefix("sent again ×1") }
         #expect(told?.contains("rose from 25 ms to 80 ms, by one of 465 ms or more") == true, "\(told ?? "nothing")")
+        evidence.turns[0].sentBytes = 1 << 20
+        #expect(verdict(evidence).cause == "net.retransmit", "an upload is acknowledged many times")
+        evidence.turns[0].sentBytes = 100
         evidence.turns[0].smoothedRTT = 27_000
         #expect(verdict(evidence).cause == "net.retransmit", "a round trip of 41 ms may be that of the last copy")
     }
