@@ -109,7 +109,7 @@ extension Recorder {
                     limit: $0.limit, detail: detail.loss ?? "full", step: detail.rawValue, shed: $0.shed,
                     exhausted: $0.isExhausted)
             },
-            missingHooks: probes.status.filter { $0.rung == nil }.map(\.hook))
+            missingHooks: probes.status.filter { $0.rung == nil && !$0.refines }.map(\.hook))
     }
 
     private func wouldFire(_ armed: UInt64) -> [RecorderStatus.WouldFire] {

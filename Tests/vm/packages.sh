@@ -30,7 +30,8 @@ kernel() {
         cd "$scratch/debs"
         newest=$(apt-cache search --names-only "^linux-image-$3\$" | sort -V | tail -1 | cut -d' ' -f1)
         # Newer releases have image and modules in packages of their own, and the image among the modules.
-        parts=$(apt-cache search --names-only "^linux-(binary|modules)-${newest#linux-image-}\$" | cut -d' ' -f1)
+        version=${newest#linux-image-}
+        parts=$(apt-cache search --names-only "^linux-(binary|modules)-${version//+/\\+}\$" | cut -d' ' -f1)
         apt-get download -qq "${newest:?no kernel $3 in $2}" $parts
     ) >"$scratch/download.log" 2>&1 || { cat "$scratch/download.log"; echo "cannot download a kernel $3 of Debian $2: is $mirror reachable?"; exit 1; }
     local deb
