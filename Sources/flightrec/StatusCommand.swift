@@ -28,7 +28,8 @@ struct StatusCommand: ParsableCommand {
             return
         }
         for (name, value) in StatusLines(status).all {
-            let lines = DisplayWidth.wrap(value, max(20, Terminal.style.width - 12))
+            // In a pipe a line is for grep.
+            let lines = Terminal.isTerminal ? DisplayWidth.wrap(value, max(20, Terminal.style.width - 12)) : [value]
             for (index, line) in lines.enumerated() {
                 Terminal.print((index == 0 ? name : "").padding(toLength: 12, withPad: " ", startingAt: 0) + line)
             }
