@@ -25,7 +25,8 @@ public final class ContainerResolver: Sendable {
         self.sources = sources
         docker = DockerNames(sockets: sources.dockerSockets, roots: sources.dockerRoots)
         // Without mountinfo there is no cgroup to name: every look-up then says so by the runtime "unknown".
-        let mounts = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
+        // Foundation takes a short read for the end, and procfs gives a page at most: not with its functions.
+        let mounts = StateFile.read("/proc/self/mountinfo").map { String(decoding: $0, as: UTF8.self) } ?? ""
         state = Mutex(State(index: CgroupIndex(mounts: mounts)))
     }
 
@@ -104,7 +105,7 @@ public final class ContainerResolver: Sendable {
         for pid in processes where pid.utf8.allSatisfy({ (48...57).contains($0) }) {
             var info = stat()
             guard stat("/proc/\(pid)/ns/net", &info) == 0, UInt32(truncatingIfNeeded: info.st_ino) == inode,
-                let text = try? String(contentsOfFile: "/proc/\(pid)/cgroup", encoding: .utf8)
+                let text = StateFile.read("/proc/\(pid)/cgroup").map({ String(decoding: $0, as: UTF8.self) })
             else { continue }
             for line in text.split(separator: "\n") {
                 let path = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).last.map(

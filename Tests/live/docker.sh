@@ -19,6 +19,7 @@ docker_stop() {
     kill "$docker_pid" 2>/dev/null || true
     wait "$docker_pid" 2>/dev/null || true
     umount -R "$docker_root" 2>/dev/null || true
+    docker_pid=
 }
 
 # docker_image NAME PROGRAM...: an image with busybox and the programs with the libraries they need.
