@@ -25,6 +25,11 @@ static __always_inline struct cgroup *fr_sock_cgroup(struct sock *sk)
 
 #define FR_NET_RX 3 /* enum: linux/interrupt.h */
 #define TCP_NAGLE_OFF 1
+/* TCPHDR_FIN. tcp_skb_cb.tcp_flags was a byte and has two on newer kernels (6.18 does): libbpf makes a load as wide as the field, and
+ * where a helper reads, the first byte is the low one on x86 and arm64. */
+#define TCP_FLAG_FIN 1
+
+#define PF_KTHREAD 0x00200000
 
 #define TASK_UNINTERRUPTIBLE 0x2
 #define TASK_STOPPED 0x4
@@ -67,6 +72,12 @@ static __always_inline bool fr_task_throttled(struct task_struct *task)
 static __always_inline bool fr_task_stalled(struct task_struct *task)
 {
 	return bpf_core_field_exists(task->in_memstall) && BPF_CORE_READ_BITFIELD(task, in_memstall);
+}
+
+/* Whether a thread may have state of ours. Most have none of anybody's, and to see that is cheaper than to ask the map. */
+static __always_inline bool fr_task_has_storage(struct task_struct *task)
+{
+	return !bpf_core_field_exists(task->bpf_storage) || task->bpf_storage;
 }
 
 /* The syscall a thread blocks in, by the number its architecture gave it; a kernel thread, or a fault, is in none. */

@@ -10,6 +10,7 @@
 #include "state.h"
 #include "classify.h"
 #include "slice.h"
+#include "due.h"
 #include "turn-report.h"
 #include "turn.h"
 #include "packet.h"

@@ -25,7 +25,7 @@ struct fr_thread {
 	struct fr_off blocked;
 	u64 stack_told;		/* of the block that began then */
 	u32 count;		/* of slices ever kept */
-	u32 pad;
+	u32 softirqs;		/* 1: a ksoftirqd. It handles no turns, and has no slices */
 	struct fr_off slices[FR_SLICES];
 };
 
@@ -35,6 +35,12 @@ struct {
 	__type(key, int);
 	__type(value, struct fr_thread);
 } threads SEC(".maps");
+
+/* A thread's state; NULL when it has none. */
+static __always_inline struct fr_thread *fr_thread_of(struct task_struct *task)
+{
+	return fr_task_has_storage(task) ? bpf_task_storage_get(&threads, task, 0, 0) : 0;
+}
 
 const volatile u64 fr_slice_floor_ns = 500000;
 u64 fr_slices_since = 0;	/* the walker leaves out what ended before */

@@ -1,4 +1,8 @@
-/* Probe family: softirqs. Totals per CPU and vector stay in the kernel; only a slow or late one becomes an event. */
+/* Probe family: softirqs. Totals per CPU and vector stay in the kernel; only a slow or late one becomes an event.
+ *
+ * A softirq is late when it is left to ksoftirqd, a thread, and that has to wait for the CPU. To see it there costs nothing; a probe
+ * on each raise (irq:softirq_raise) would tell too where a CPU stays in code that holds softirqs off, but runs as often as the
+ * other two. */
 
 /* Bytes from a CPU's run queue to its softnet_data, both in the kernel's per-CPU section (userspace reads where from BTF; the
  * symbols have addresses only with CONFIG_KALLSYMS_ALL). 0: not known. */
@@ -76,12 +80,21 @@ static __always_inline struct fr_softirq_total *fr_vector(u32 vector)
 	return bpf_map_lookup_elem(&softirqs, &vector);
 }
 
-SEC("tp_btf/softirq_raise")
-int BPF_PROG(softirq_raise_tp, unsigned int vector)
+/* Marks each CPU's ksoftirqd, so that the switch hook knows it. */
+SEC("?iter/task")
+int walk_ksoftirqd(struct bpf_iter__task *ctx)
 {
-	struct fr_softirq_total *t = fr_vector(vector);
-	if (t && !t->raised)
-		t->raised = bpf_ktime_get_ns();
+	struct task_struct *task = ctx->task;
+	if (!task || !(task->flags & PF_KTHREAD))
+		return 0;
+	char name[] = "ksoftirqd/", comm[16];
+	BPF_CORE_READ_INTO(&comm, task, comm);
+	for (u32 i = 0; i < sizeof(name) - 1; i++)
+		if (comm[i] != name[i])
+			return 0;
+	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (t)
+		t->softirqs = 1;
 	return 0;
 }
 
@@ -92,9 +105,7 @@ int BPF_PROG(softirq_entry_tp, unsigned int vector)
 	if (!t)
 		return 0;
 	t->entered = bpf_ktime_get_ns();
-	/* One that runs out of budget raises itself again while it runs: the next round is due from then on. */
-	t->due = t->raised > fr_softirqs_since ? t->raised : 0;
-	t->raised = 0;
+	t->due = fr_due_since(vector);
 	return 0;
 }
 

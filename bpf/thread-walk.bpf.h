@@ -56,8 +56,8 @@ static __always_inline void fr_slice_emit(struct task_struct *task, u64 containe
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(exit_tp, struct task_struct *task)
 {
-	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!t)
+	struct fr_thread *t = fr_thread_of(task);
+	if (!t || t->softirqs)
 		return 0;
 	/* Nothing is known to be slow: it may have been this thread's own turn, that ended since the last walk. */
 	u64 least = fr_slices_wanted ? 0 : fr_open_floor_ns / 16;
@@ -106,8 +106,8 @@ int walk_threads(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	if (!task)
 		return 0;
-	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!t)
+	struct fr_thread *t = fr_thread_of(task);
+	if (!t || t->softirqs)
 		return 0;
 	u64 now = bpf_ktime_get_ns();
 	for (int i = 0; i < FR_SLICES; i++) {

@@ -3,7 +3,7 @@
 static __always_inline int fr_on_switch(bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	u64 now = 0;
-	struct fr_thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
+	struct fr_thread *t = fr_thread_of(prev);
 	if (t) {
 		now = bpf_ktime_get_ns();
 		t->now.start = now;
@@ -16,13 +16,16 @@ static __always_inline int fr_on_switch(bool preempt, struct task_struct *prev, 
 		else if (fr_task_throttled(prev))
 			t->now.flags |= FR_SLICE_THROTTLED;
 	}
-	t = bpf_task_storage_get(&threads, next, 0, 0);
+	t = fr_thread_of(next);
 	if (!t || !t->now.start)
 		return 0;
 	if (!now)
 		now = bpf_ktime_get_ns();
 	t->now.end = now;
-	fr_slice_ends(t);
+	if (t->softirqs)
+		fr_softirqs_due(next, t->now.why == FR_OFF_PREEMPTED ? t->now.start : t->now.woken);
+	else
+		fr_slice_ends(t);
 	t->now.start = 0;
 	return 0;
 }
@@ -35,7 +38,7 @@ int BPF_PROG(switch_tp, bool preempt, struct task_struct *prev, struct task_stru
 
 static __always_inline int fr_on_wakeup(struct task_struct *task)
 {
-	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+	struct fr_thread *t = fr_thread_of(task);
 	if (t && t->now.start && !t->now.woken && t->now.why != FR_OFF_PREEMPTED) {
 		t->now.woken = bpf_ktime_get_ns();
 		if (fr_task_throttled(task))
@@ -53,7 +56,7 @@ int BPF_PROG(wakeup_tp, struct task_struct *task)
 /* Reclaim comes in many short runs: those close together are one slice, with the time spent in all of them. */
 static __always_inline int fr_reclaim_begins(void)
 {
-	struct fr_thread *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
+	struct fr_thread *t = fr_thread_of(bpf_get_current_task_btf());
 	if (!t)
 		return 0;
 	u64 now = bpf_ktime_get_ns();
@@ -75,7 +78,7 @@ static __always_inline int fr_reclaim_begins(void)
 
 static __always_inline int fr_reclaim_ends(void)
 {
-	struct fr_thread *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
+	struct fr_thread *t = fr_thread_of(bpf_get_current_task_btf());
 	if (!t || !t->reclaiming)
 		return 0;
 	u64 now = bpf_ktime_get_ns();

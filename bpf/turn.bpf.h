@@ -10,16 +10,17 @@ struct fr_segment {
  * not begin another turn. */
 static __always_inline struct fr_segment fr_segment(struct sock *sk, struct tcp_sock *tp, struct sk_buff *skb)
 {
-	struct fr_segment none = {}, found = {};
-	u8 head[16]; /* of the TCP header: sequence number at 4, acknowledgement at 8, data offset at 12 */
-	if (bpf_probe_read_kernel(head, sizeof(head), FR_READ(skb, data)))
-		return none;
-	found.ack = (u32)head[8] << 24 | (u32)head[9] << 16 | (u32)head[10] << 8 | head[11];
-	u32 header = (head[12] >> 4) * 4, length = FR_READ(skb, len);
-	if (length <= header)
+	struct fr_segment found = {};
+	/* What TCP noted of the header (tcp_v4_fill_cb), and of all segments that waited as one in the socket's backlog. */
+	struct tcp_skb_cb *cb = (void *)__builtin_preserve_access_index(&skb->cb[0]);
+	u32 sequence = FR_READ(cb, seq);
+	found.ack = FR_READ(cb, ack_seq);
+	found.bytes = FR_READ(cb, end_seq) - sequence;
+	/* A FIN takes a sequence number too; a SYN does not come here. */
+	if (found.bytes && FR_READ(cb, tcp_flags) & TCP_FLAG_FIN)
+		found.bytes--;
+	if (!found.bytes)
 		return found;
-	found.bytes = length - header;
-	u32 sequence = (u32)head[4] << 24 | (u32)head[5] << 16 | (u32)head[6] << 8 | head[7];
 	u32 expected = FR_READ(tp, rcv_nxt);
 	s32 fresh = (s32)(sequence + found.bytes - expected);
 	if (fresh < (s32)found.bytes)

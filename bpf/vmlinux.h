@@ -155,8 +155,12 @@ struct cfs_rq {
 struct sched_entity {
 	struct cfs_rq *cfs_rq;
 };
+struct bpf_local_storage {
+};
 struct task_struct {
 	unsigned int __state;
+	unsigned int flags;
+	struct bpf_local_storage *bpf_storage;
 	unsigned long jobctl;
 	unsigned in_iowait : 1;
 	unsigned frozen : 1;
@@ -187,7 +191,11 @@ struct sk_buff {
 	char cb[48];
 };
 struct tcp_skb_cb {
+	__u32 seq;
+	__u32 end_seq;
 	__u16 tcp_gso_segs;
+	__u8 tcp_flags;
+	__u32 ack_seq;
 };
 struct sk_buff_head {
 	struct sk_buff *next;

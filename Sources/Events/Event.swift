@@ -262,7 +262,7 @@ public struct SlowSoftirq: Sendable, Equatable {
     public var vector: UInt32
     /// ns from entry to exit.
     public var run: UInt64
-    /// ns from raise to entry.
+    /// ns that ksoftirqd, to which it had been left, waited for the CPU; 0: it ran right where it was raised.
     public var deferred: UInt64
     /// NET_RX: packets that waited in the CPU's backlog when it ended.
     public var waiting: UInt32

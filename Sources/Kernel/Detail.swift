@@ -9,10 +9,8 @@ public enum Detail: Int, Sendable, Codable, CaseIterable, Comparable {
     case full
     /// Uneventful turns shorter than `Probes.briefTurn` are counted by container, role and port instead of recorded.
     case brief
-    /// And how late softirqs start is not seen, nor TCP's receive path timed.
-    case withoutLateness = 2
-    /// And softirqs are not timed.
-    case withoutSoftirqs = 3
+    /// And softirqs are not timed, nor TCP's receive path.
+    case withoutSoftirqs
 
     public static func < (one: Self, other: Self) -> Bool { one.rawValue < other.rawValue }
 
@@ -21,7 +19,6 @@ public enum Detail: Int, Sendable, Codable, CaseIterable, Comparable {
         switch self {
         case .full: nil
         case .brief: "turns under 1 ms are counted only"
-        case .withoutLateness: "turns under 1 ms are counted only, late softirqs and TCP's receive path are not seen"
         case .withoutSoftirqs: "turns under 1 ms are counted only, softirqs are not timed, nor is TCP's receive path"
         }
     }
@@ -30,14 +27,13 @@ public enum Detail: Int, Sendable, Codable, CaseIterable, Comparable {
     var detached: Set<String> {
         switch self {
         case .full, .brief: []
-        case .withoutLateness: Self.receiving.union(["softirq-raise"])
         case .withoutSoftirqs: Self.receiving.union(Self.softirqs)
         }
     }
 
     /// Those of `--tcp-receive`.
     private static let receiving: Set<String> = ["receive", "receive6"]
-    static let softirqs: Set<String> = ["softirq-raise", "softirq-entry", "softirq-exit"]
+    static let softirqs: Set<String> = ["softirq-entry", "softirq-exit"]
 }
 
 /// Turns that were counted instead of recorded, of one service.

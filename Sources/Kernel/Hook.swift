@@ -140,7 +140,6 @@ public struct Hook: Sendable {
         Hook("reset", without: "resets received", tracepoint("reset_received_tp", "tcp_receive_reset")),
         Hook("reset-sent", without: "resets sent", tracepoint("reset_sent_tp", "tcp_send_reset")),
         Hook("drop", without: "dropped packets and their reasons", tracepoint("drop_tp", "kfree_skb", arguments: 3)),
-        Hook("softirq-raise", without: "late softirqs", tracepoint("softirq_raise_tp", "softirq_raise")),
         Hook("softirq-entry", without: "softirq timing", tracepoint("softirq_entry_tp", "softirq_entry")),
         Hook("softirq-exit", without: "softirq timing", tracepoint("softirq_exit_tp", "softirq_exit")),
         Hook(
@@ -166,6 +165,9 @@ public struct Hook: Sendable {
         Hook(
             "walk-threads", without: "what threads did while a request waited for them",
             iterator("walk_threads", "bpf_iter_task")),
+        Hook(
+            "walk-ksoftirqd", without: "how late softirqs start that are left to ksoftirqd",
+            iterator("walk_ksoftirqd", "bpf_iter_task")),
         Hook(
             "walk-open", without: "turns in flight: a hung request fires only when it ends",
             iterator("walk_sockets", "bpf_iter_bpf_sk_storage_map")),

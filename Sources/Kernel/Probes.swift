@@ -98,6 +98,12 @@ public final class Probes {
         if let softnet = btf.perCPUOffset(of: "softnet_data"), let queue = btf.perCPUOffset(of: "runqueues") {
             globals.set("fr_softnet_from_rq", softnet - queue)
         }
+        // Since 6.15 or so a variable by itself; before, and on arm64, the first member of irq_stat.
+        if let pending = btf.perCPUOffset(of: "__softirq_pending") ?? btf.perCPUOffset(of: "irq_stat"),
+            let queue = btf.perCPUOffset(of: "runqueues")
+        {
+            globals.set("fr_pending_from_rq", pending - queue)
+        }
         try object.load()
         for port in filter.ports { try put(object, "port_rule", key: port, value: UInt8(1)) }
         for pid in filter.pids { try put(object, "pid_rule", key: pid, value: UInt8(1)) }

@@ -10,6 +10,13 @@ extension Probes {
         try run(iterator: "walk-connections") { _ in }
     }
 
+    /// Finds every CPU's ksoftirqd, whose waits for the CPU make softirqs late. Anew from time to time: a CPU that comes for the first
+    /// time brings its own.
+    public func findSoftirqThreads() throws(KernelError) {
+        guard followsThreads else { return }
+        try run(iterator: "walk-ksoftirqd") { _ in }
+    }
+
     /// Turns open longer than the floor; also makes the kernel report turns that ended without further traffic.
     public func walkOpen(_ body: (fr_turn) -> Void) throws(KernelError) {
         let size = MemoryLayout<fr_turn>.size

@@ -13,14 +13,13 @@ struct OverheadBudget {
     /// What was restored so long ago has proved to fit.
     private static let proved = 120
     private static let margin = 0.8
-    /// What each detail costs of the full one's, reckoned for a small request between two ends of this host: 12.5, 12.5, 10.5 and
-    /// 6.5 runs of programs, and for the full one 0.3 µs of the recorder.
+    /// What each detail costs of the full one's, reckoned for a small request between two ends of this host: 10.5, 10.5 and 6.5
+    /// runs of programs, and for the full one 0.3 µs of the recorder.
     private static func weight(_ detail: Detail) -> Double {
         switch detail {
         case .full: 1
-        case .brief: 0.85
-        case .withoutLateness: 0.72
-        case .withoutSoftirqs: 0.45
+        case .brief: 0.83
+        case .withoutSoftirqs: 0.51
         }
     }
 

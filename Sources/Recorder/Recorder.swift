@@ -136,6 +136,7 @@ public final class Recorder {
         } catch {
             logger.warning("connections older than the recorder: \(error)")
         }
+        findSoftirqThreads()
         // What loading took, the kernel's BTF above all, goes back to the system (malloc_trim(3)).
         malloc_trim(0)
         costs.note(at: started, events: 0)
@@ -266,6 +267,14 @@ public final class Recorder {
         pace.took(WalkPace.threadTime() - begin, at: now)
     }
 
+    private func findSoftirqThreads() {
+        do throws(KernelError) {
+            try probes.findSoftirqThreads()
+        } catch {
+            logger.warning("late softirqs may not be seen: \(error)")
+        }
+    }
+
     /// Threads keep their last slices; they are fetched while something is slow, before newer ones take their place.
     private func followThreads(_ now: Instant) throws {
         try probes.walkThreads(since: slicesSince) { record, kind in
@@ -286,6 +295,7 @@ public final class Recorder {
         if now > trimmed &+ 60_000_000_000 {
             trigger.trim(at: now)
             tally.trim(at: now)
+            findSoftirqThreads()
             trimmed = now
         }
         reach.note(now, asked: options.window, started: started, cut: window.cutByBytes)

@@ -1,0 +1,47 @@
+/* Softirqs that are left to ksoftirqd: since when they are due. */
+#ifndef FLIGHTREC_DUE_H
+#define FLIGHTREC_DUE_H
+
+/* Bytes from a CPU's run queue to the word of its pending softirqs, both in the kernel's per-CPU section (userspace reads where from
+ * BTF). 0: not known, and then no softirq is seen to be late. */
+const volatile s64 fr_pending_from_rq = 0;
+
+struct fr_due {
+	u64 since;
+	u64 vectors;	/* that were pending when ksoftirqd got the CPU, and have not run yet */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct fr_due);
+} due SEC(".maps");
+
+/* This CPU's ksoftirqd has got it, after waiting `since` (0: not known). What is pending was raised in the meantime or before: each may
+ * have been due for less than that, like a packet that came when others waited already. */
+static __always_inline void fr_softirqs_due(struct task_struct *ksoftirqd, u64 since)
+{
+	u32 zero = 0;
+	struct fr_due *d = bpf_map_lookup_elem(&due, &zero);
+	if (!d || !since || !fr_pending_from_rq || !bpf_core_field_exists(struct cfs_rq, rq))
+		return;
+	u16 pending = 0;
+	/* local_softirq_pending(): a word of 16 bits on x86, the low half of one elsewhere. */
+	bpf_probe_read_kernel(&pending, sizeof(pending), (void *)BPF_CORE_READ(ksoftirqd, se.cfs_rq, rq) + fr_pending_from_rq);
+	d->since = since;
+	d->vectors = pending;
+}
+
+/* Since when the softirq that begins was due; 0: it runs right where it was raised. */
+static __always_inline u64 fr_due_since(u32 vector)
+{
+	u32 zero = 0;
+	struct fr_due *d = bpf_map_lookup_elem(&due, &zero);
+	if (!d || !d->vectors || !(d->vectors >> (vector & 63) & 1))
+		return 0;
+	d->vectors &= ~(1ULL << (vector & 63));
+	return d->since > fr_softirqs_since ? d->since : 0;
+}
+
+#endif
