@@ -1,4 +1,4 @@
-/* Softirqs that are left to ksoftirqd: since when they are due. */
+/* Softirqs that could not run where they were raised, being left to ksoftirqd or behind a slow one: since when they are due. */
 #ifndef FLIGHTREC_DUE_H
 #define FLIGHTREC_DUE_H
 
@@ -9,7 +9,12 @@ const volatile s64 fr_pending_from_rq = 0;
 struct fr_due {
 	u64 since;
 	u64 vectors;	/* that were pending when ksoftirqd got the CPU, and have not run yet */
+	u64 slow_since;	/* the last slow run of any vector */
+	u64 slow_until;
 };
+
+/* What begins so soon after a slow run had to wait for it. */
+#define FR_RIGHT_AFTER_NS 20000ULL
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -33,15 +38,32 @@ static __always_inline void fr_softirqs_due(struct task_struct *ksoftirqd, u64 s
 	d->vectors = pending;
 }
 
-/* Since when the softirq that begins was due; 0: it runs right where it was raised. */
-static __always_inline u64 fr_due_since(u32 vector)
+static __always_inline void fr_softirq_was_slow(u64 since, u64 until)
 {
 	u32 zero = 0;
 	struct fr_due *d = bpf_map_lookup_elem(&due, &zero);
-	if (!d || !d->vectors || !(d->vectors >> (vector & 63) & 1))
+	if (!d)
+		return;
+	d->slow_since = since;
+	d->slow_until = until;
+}
+
+/* Since when the softirq that begins now was due, at the most; 0: it runs right where it was raised. */
+static __always_inline u64 fr_due_since(u32 vector, u64 now)
+{
+	u32 zero = 0;
+	struct fr_due *d = bpf_map_lookup_elem(&due, &zero);
+	if (!d)
 		return 0;
-	d->vectors &= ~(1ULL << (vector & 63));
-	return d->since > fr_softirqs_since ? d->since : 0;
+	u64 since = 0;
+	if (now - d->slow_until < FR_RIGHT_AFTER_NS)
+		since = d->slow_since;
+	if (d->vectors >> (vector & 63) & 1) {
+		d->vectors &= ~(1ULL << (vector & 63));
+		if (!since || d->since < since)
+			since = d->since;
+	}
+	return since > fr_softirqs_since ? since : 0;
 }
 
 #endif

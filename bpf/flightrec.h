@@ -108,7 +108,7 @@ struct fr_turn {
 	__fr_u8 flags;		/* enum fr_turn_flag */
 	__fr_u32 tx_tid;	/* thread that sent the first byte */
 	__fr_u32 nagle_us;	/* a small segment held back until what was sent before it was acknowledged */
-	__fr_u32 rx_late_us;	/* from when the softirq that brought the first segment was due */
+	__fr_u32 rx_late_us;	/* from when the softirq that brought the first segment was due; 0: less than 100 */
 	__fr_u16 rx_cpu;	/* and where it ran; FR_NO_CPU: not in a softirq */
 	__fr_u16 unseen;	/* segments sent again within the turn by tcp_sock.total_retrans, of which no hook was told */
 	__fr_u64 send_wait;	/* ns a sender was blocked for send buffer (sk_stream_wait_memory); 0: none was, or no hook tells */
@@ -164,7 +164,7 @@ struct fr_drop {
 struct fr_softirq {
 	struct fr_header h;
 	__fr_u64 run;		/* entry to exit */
-	__fr_u64 deferred;	/* it had been left to ksoftirqd, which waited this long for the CPU */
+	__fr_u64 deferred;	/* from when it was due, at the most: ksoftirqd, to which it was left, waited for the CPU, or a slow one ran before it */
 	__fr_u64 from;		/* container that sent the first of the packets looked at; 0: the host, another host, or not known */
 	__fr_u32 vector;
 	__fr_u32 waiting;	/* NET_RX: packets in this CPU's backlog when it ended */
@@ -239,8 +239,8 @@ struct fr_softirq_total {
 	__fr_u64 count;
 	__fr_u64 total;		/* ns run */
 	__fr_u64 max;		/* ns, longest run since userspace last reset it */
-	__fr_u64 deferred_max;	/* ns, longest wait of ksoftirqd's with this vector since userspace last reset it */
-	__fr_u64 due;		/* the one being served was, at the latest, since; 0: it was not left to ksoftirqd */
+	__fr_u64 deferred_max;	/* ns, longest time that one was due since userspace last reset it */
+	__fr_u64 due;		/* since when the one being served was, at the most; 0: it ran where it was raised */
 	__fr_u64 entered;	/* 0: not running */
 };
 

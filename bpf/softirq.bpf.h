@@ -1,8 +1,8 @@
 /* Probe family: softirqs. Totals per CPU and vector stay in the kernel; only a slow or late one becomes an event.
  *
- * A softirq is late when it is left to ksoftirqd, a thread, and that has to wait for the CPU. To see it there costs nothing; a probe
- * on each raise (irq:softirq_raise) would tell too where a CPU stays in code that holds softirqs off, but runs as often as the
- * other two. */
+ * A softirq is late when it is left to ksoftirqd, a thread, and that has to wait for the CPU, or when another one runs for long. To
+ * see it there costs next to nothing; a probe on each raise (irq:softirq_raise) would tell too where a CPU stays in code that holds
+ * softirqs off, but runs as often as the other two. */
 
 /* Bytes from a CPU's run queue to its softnet_data, both in the kernel's per-CPU section (userspace reads where from BTF; the
  * symbols have addresses only with CONFIG_KALLSYMS_ALL). 0: not known. */
@@ -93,8 +93,12 @@ int walk_ksoftirqd(struct bpf_iter__task *ctx)
 		if (comm[i] != name[i])
 			return 0;
 	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (t)
-		t->softirqs = 1;
+	if (!t || t->softirqs)
+		return 0;
+	/* As a rule it sleeps. If not, the switch hook says so when it next gives up the CPU. */
+	t->now.start = bpf_ktime_get_ns();
+	t->now.why = FR_OFF_SLEEP;
+	t->softirqs = 1;
 	return 0;
 }
 
@@ -105,7 +109,7 @@ int BPF_PROG(softirq_entry_tp, unsigned int vector)
 	if (!t)
 		return 0;
 	t->entered = bpf_ktime_get_ns();
-	t->due = fr_due_since(vector);
+	t->due = fr_due_since(vector, t->entered);
 	return 0;
 }
 
@@ -124,6 +128,8 @@ int BPF_PROG(softirq_exit_tp, unsigned int vector)
 		t->max = run;
 	if (deferred > t->deferred_max)
 		t->deferred_max = deferred;
+	if (run >= fr_softirq_run_ns)
+		fr_softirq_was_slow(t->entered, now);
 	t->entered = 0;
 	if (run < fr_softirq_run_ns && deferred < fr_softirq_late_ns)
 		return 0;

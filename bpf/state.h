@@ -60,6 +60,8 @@ struct fr_sock {
 
 	u32 blocked_tid;	/* thread that waits for send buffer; 0: none does */
 	u64 next_first, next_last, next_woken, next_bytes; /* request data that arrived while still answering */
+	u32 next_late;		/* as rx_late and rx_cpu */
+	u16 next_cpu;
 	u64 send_wait;		/* ns of this turn that a sender waited for send buffer */
 	u64 rested, rested_rx, rested_bytes; /* end, last arrival and size of the answer before its first rest */
 	u64 blocked_at;		/* since when it does, in this turn */

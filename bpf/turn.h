@@ -73,18 +73,29 @@ static __always_inline bool fr_drained(struct tcp_sock *tp)
 	return ((u32)bpf_jiffies64() - FR_READ(tp, rcv_tstamp)) * fr_jiffy_ns > FR_REST_NS / 4;
 }
 
-/* The first segment of a turn's request or answer: which softirq brought it, how late, and whether anybody could read. */
-static __always_inline void fr_first_arrived(struct sock *sk, struct fr_sock *st, u64 now)
+/* Lateness below this is the time that taking a segment in takes. */
+#define FR_LATE_FLOOR_US 100
+
+/* The softirq that brings a segment: on which CPU, and since when it was due, µs. */
+static __always_inline void fr_brought_by(u64 now, u16 *cpu, u32 *late)
 {
 	u32 vector = FR_NET_RX;
 	struct fr_softirq_total *t = bpf_map_lookup_elem(&softirqs, &vector);
-	st->rx_first = now;
 	/* From a socket's backlog it comes in its owner's own time. */
-	if (t && t->entered > fr_softirqs_since) {
-		u64 due = t->due && t->due < t->entered ? t->due : t->entered;
-		st->rx_late = now > due ? (now - due) / 1000 : 0;
-		st->rx_cpu = bpf_get_smp_processor_id();
-	}
+	if (!t || t->entered <= fr_softirqs_since)
+		return;
+	u64 due = t->due && t->due < t->entered ? t->due : t->entered;
+	u32 us = now > due ? (now - due) / 1000 : 0;
+	*late = us < FR_LATE_FLOOR_US ? 0 : us;
+	*cpu = bpf_get_smp_processor_id();
+}
+
+/* The first segment of a turn's request or answer. */
+static __always_inline void fr_first_arrived(struct sock *sk, struct fr_sock *st, u64 now)
+{
+	st->rx_first = now;
+	fr_brought_by(now, &st->rx_cpu, &st->rx_late);
+	/* Whether anybody could read it. */
 	st->unaccepted = st->phase == FR_REQUEST && !FR_READ(sk, sk_socket);
 }
 
@@ -125,6 +136,9 @@ static __always_inline void fr_data_arrived(struct sock *sk, struct tcp_sock *tp
 			st->next_first = now;
 			st->next_woken = 0;
 			st->next_bytes = 0;
+			st->next_late = 0;
+			st->next_cpu = FR_NO_CPU;
+			fr_brought_by(now, &st->next_cpu, &st->next_late);
 			if (fr_time_receive)
 				st->next_receive = 0;
 		}
@@ -161,6 +175,8 @@ static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, st
 		st->rx_last = st->next_last;
 		st->woken = st->next_woken;
 		st->rx_bytes = st->next_bytes;
+		st->rx_late = st->next_late;
+		st->rx_cpu = st->next_cpu;
 		if (fr_time_receive)
 			st->receive = st->next_receive;
 		st->next_first = 0;

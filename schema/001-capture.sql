@@ -153,7 +153,7 @@ CREATE TABLE softirq_total (
     count           INTEGER NOT NULL,
     total_ns        INTEGER NOT NULL,
     max_ns          INTEGER NOT NULL,
-    deferred_max_ns INTEGER NOT NULL  -- longest it had been left to ksoftirqd, waiting for the CPU
+    deferred_max_ns INTEGER NOT NULL  -- longest that one had been due before it ran
 ) STRICT;
 
 -- Softirq work of one CPU, tick by tick. A CPU that had none in a tick has no row for it.

@@ -13,8 +13,9 @@ extension Rules {
             guard let arrival, let at, at > arrival.late else { continue }
             late.append(at - arrival.late..<at)
         }
-        let cpus = Set([it.turn.arrival?.cpu, it.answer?.arrival?.cpu].compactMap(\.self))
         // Which CPU's run held this packet is known from where it arrived; else it is inferred from its time.
+        let isInferred = it.answer.map { $0.arrival == nil || it.turn.arrival == nil } ?? false
+        let cpus = isInferred ? [] : arrivals(it)
         let near = longRuns(it).filter { cpus.isEmpty || cpus.contains($0.slow.cpu) }
         let between: Set<String> = ["tcp-stack", "tcp-receive", "request-transit", "response-transit"]
         let delivering =
@@ -51,7 +52,12 @@ extension Rules {
         }
         let others = senders(it, involved.map(\.slow))
         if let others { evidence.append(others.sentence) }
-        let whose = others.map { ", busy with packets of \($0.name)" } ?? ""
+        // Whose packets they are says why it was late only where handling them is what took the time.
+        let runs = involved.reduce((run: UInt64(0), deferred: UInt64(0))) {
+            ($0.run &+ $1.slow.run, max($0.deferred, $1.slow.deferred))
+        }
+        let isBusy = runs.run >= runs.deferred / 2
+        let whose = isBusy ? others.map { ", busy with packets of \($0.name)" } ?? "" : ", busy with other work"
         return Finding(
             explained: time, summary: "packet processing late on CPU \(cpu)\(whose): \(it.part(time))",
             evidence: evidence, certain: exact >= time / 2)
@@ -60,8 +66,13 @@ extension Rules {
     /// Long NET_RX runs of the CPUs that took in the request and the answer, where both ends are on this host.
     static func arrivalRuns(_ it: Case) -> [Range<Instant>] {
         guard it.answer != nil else { return [] }
-        let cpus = Set([it.turn.arrival?.cpu, it.answer?.arrival?.cpu].compactMap(\.self))
+        let cpus = arrivals(it)
         return longRuns(it).filter { cpus.contains($0.slow.cpu) }.map(\.span)
+    }
+
+    /// CPUs that took in the request and the answer, as far as they are known.
+    private static func arrivals(_ it: Case) -> Set<UInt16> {
+        Set([it.turn.arrival?.cpu, it.answer?.arrival?.cpu].compactMap(\.self))
     }
 
     /// With the time each had been due before.

@@ -262,7 +262,8 @@ public struct SlowSoftirq: Sendable, Equatable {
     public var vector: UInt32
     /// ns from entry to exit.
     public var run: UInt64
-    /// ns that ksoftirqd, to which it had been left, waited for the CPU; 0: it ran right where it was raised.
+    /// ns from when it was due to entry, at the most: ksoftirqd, to which it was left, waited for the CPU, or a slow one
+    /// ran before it. 0: it ran right where it was raised.
     public var deferred: UInt64
     /// NET_RX: packets that waited in the CPU's backlog when it ended.
     public var waiting: UInt32

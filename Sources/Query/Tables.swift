@@ -75,7 +75,9 @@ public enum Tables {
             Column("cpu", "number") { row, _ in .integer(row.cpu) },
             Column("vector", .text, "NET_RX, NET_TX, TIMER, ...") { row, _ in .text(row.vectorName) },
             Column("run_ns", "from entry to exit") { row, _ in .integer(row.run) },
-            Column("deferred_ns", "ksoftirqd, to which it was left, waited for the CPU") { row, _ in .integer(row.deferred) },
+            Column("deferred_ns", "from when it was due, behind a slow one or left to ksoftirqd, to entry") { row, _ in
+                .integer(row.deferred)
+            },
             Column("waiting", "NET_RX: packets left in the CPU's backlog") { row, _ in .integer(row.waiting) },
             Column("sender", .text, "container of the next of these; NULL: none, or not one's here") { row, names in
                 guard let backlog = row.backlog, backlog.from != 0 else { return .null }

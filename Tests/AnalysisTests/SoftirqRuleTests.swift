@@ -83,4 +83,19 @@ private let at: UInt64 = 10_000 * ms
         #expect(found.cause == "host.softirq")
         #expect(!found.summary.contains("noisy") && !found.evidence.contains { $0.contains("backlog") })
     }
+
+    @Test func aRunThatWaitedForTheCPUIsNotBusy() throws {
+        var evidence = capture([asking])
+        evidence.watchPeer(role: .served)
+        evidence.turns.append(served(2, 700, 710, container: 2))
+        evidence.turns[0].arrival = (late: 0, cpu: 1)
+        evidence.slowSoftirqs = [
+            try softirq(at: at + 700 * ms, run: ms, deferred: 690 * ms, from: 1, alike: 14, of: 15)
+        ]
+        let found = verdict(evidence)
+        #expect(found.cause == "host.softirq", "which CPU took the request in is not known: it may be that one")
+        #expect(found.summary == "packet processing late on CPU 0, busy with other work: 690 ms of 800 ms")
+        evidence.turns[1].arrival = (late: 0, cpu: 1)
+        #expect(verdict(evidence).cause == "bridge.delay", "neither came in there")
+    }
 }

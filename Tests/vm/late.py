@@ -1,0 +1,129 @@
+"""A softirq that is late: a request waits in its CPU's backlog while ksoftirqd, to which that was left, waits for the CPU.
+
+The client makes it so itself. A large ping's answer comes in more pieces than the kernel handles at once, so that the rest is left to
+ksoftirqd; then the client, which runs before all ordinary threads, sends its request and keeps the CPU for a while. Whether packets
+were handled meanwhile, the kernel tells (softnet_stat). Kernels that handle softirqs at once though ksoftirqd is to run can't be made
+late like this: there, nothing may be said to be late. Prints a line for the host to show. Usage: late.py RUNG FLIGHTREC
+"""
+
+import json
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+PORT = 80
+#: Seconds that the client keeps the CPU for.
+HELD = 0.4
+#: Pieces of a ping's answer. Some are handled in the tick's interrupts even so; its request comes after all of them.
+PIECES = 20000 // 1480 + 1
+CORE = pathlib.Path("/proc/sys/net/core")
+
+
+def serve() -> None:
+    with socket.create_server(("0.0.0.0", PORT)) as listener:
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                while connection.recv(100):
+                    connection.sendall(b"answer")
+
+
+def checksum(data: bytes) -> int:
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def echo(length: int) -> bytes:
+    """An ICMP echo request (RFC 792)."""
+    body = bytes(length)
+    return struct.pack("!BBHHH", 8, 0, checksum(struct.pack("!BBHHH", 8, 0, 0, 1, 1) + body), 1, 1) + body
+
+
+def handled() -> int:
+    """Packets taken from the backlog since boot."""
+    with open("/proc/net/softnet_stat") as f:
+        return sum(int(line.split()[0], 16) for line in f)
+
+
+def ask(address: str) -> None:
+    """Prints whether packets were handled while the CPU was held, and how long the request took, ms."""
+    with socket.socket() as s, socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as ping:
+        s.connect((address, PORT))
+        for _ in range(5):
+            s.sendall(b"warm")
+            s.recv(100)
+        ping.connect((address, 0))
+        data = echo(20000 - 8)
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
+        ping.send(data)
+        before, began = handled(), time.monotonic()
+        s.sendall(b"request")
+        while time.monotonic() < began + HELD:
+            pass
+        after = handled()
+        s.recv(100)
+        print(json.dumps({"handled": after - before, "ms": (time.monotonic() - began) * 1e3}))
+
+
+def main() -> int:
+    sys.path.append(str(pathlib.Path(__file__).parent.parent / "lab"))
+    from place import Place
+    from recorder import Recorder
+
+    rung, flightrec = sys.argv[1:]
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="late-"))
+    host = Place(scratch)
+    host.start("client", "/bin/sleep", "86400")
+    host.start("api", "/bin/python3", __file__, "serve")
+    host.await_port("api", PORT)
+    recorder = Recorder(flightrec, scratch / "captures", host.socket, "200ms", around="1500ms")
+    # One packet at a time, so that a few are enough.
+    changes = {"netdev_budget": "1", "dev_weight": "1"}
+    before = {name: (CORE / name).read_text() for name in changes}
+    try:
+        for name, value in changes.items():
+            (CORE / name).write_text(value)
+        asked = host.execute("client", "/bin/python3", __file__, "ask", host.address("api", 4))
+        output, errors = asked.communicate(timeout=60)
+        for name, value in before.items():
+            (CORE / name).write_text(value)
+        if asked.returncode:
+            print(f"guest: FAIL {rung}: late softirq: {errors}", flush=True)
+            return 1
+        time.sleep(2)
+        books = recorder.stop()
+        incidents = recorder.list()
+        shows = [recorder.show(row["id"]) for row in incidents]
+    finally:
+        recorder.kill()
+    truth = json.loads(output)
+    verdicts = [show["verdict"] for show in shows]
+    found = [f"{show['verdict']['cause']}: {show['verdict']['summary']}" for show in shows]
+    late = truth["handled"] < PIECES
+    print(f"guest: {rung}: late softirq: {truth['handled']} packets handled in {HELD * 1e3:.0f} ms; {'; '.join(found)}", flush=True)
+    wrong = [books] if books else []
+    if not shows:
+        wrong.append(f"nothing caught of {truth}: {recorder.log.read_text()}")
+    if late and not any(verdict["cause"] == "host.softirq" and verdict["share"] > 0.8 and "busy with other work" in verdict["summary"] for verdict in verdicts):
+        wrong.append(f"the request was not handled, and that was not said: {json.dumps(shows)}")
+    if not late and any(verdict["cause"] == "host.softirq" for verdict in verdicts):
+        wrong.append(f"packets were handled at once, but were said to be late: {json.dumps(shows)}")
+    for what in wrong:
+        print(f"guest: FAIL {rung}: late softirq: {what}", flush=True)
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve()
+    elif sys.argv[1] == "ask":
+        ask(sys.argv[2])
+    else:
+        sys.exit(main())
