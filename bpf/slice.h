@@ -75,17 +75,18 @@ static __always_inline u32 fr_off_why(struct task_struct *task, bool preempted)
 	return state & TASK_UNINTERRUPTIBLE ? FR_OFF_UNINTERRUPTIBLE : FR_OFF_SLEEP;
 }
 
-/* This thread handles turns of this socket: it is followed from now on. */
-static __always_inline void fr_follow(struct fr_sock *st)
+/* This thread handles turns of this socket: it is followed from now on. Returns its number. */
+static __always_inline u32 fr_follow(struct fr_sock *st)
 {
 	u32 tid = (u32)bpf_get_current_pid_tgid();
 	if (!fr_follow_threads || st->followed == tid)
-		return;
+		return tid;
 	struct fr_thread *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!t)
-		return;
+		return tid;
 	t->container = st->container;
 	st->followed = tid;
+	return tid;
 }
 
 static __always_inline void fr_keep(struct fr_thread *t, struct fr_off *off)

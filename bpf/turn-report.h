@@ -82,9 +82,9 @@ static __always_inline void fr_begin_send_wait(struct fr_sock *st, u64 start)
 }
 
 /* A thread that hands data over, or has come back from it, waits no longer: the end of its wait was not seen. */
-static __always_inline void fr_sends_again(struct fr_sock *st)
+static __always_inline void fr_sends_again(struct fr_sock *st, u32 tid)
 {
-	if (fr_time_send_waits && st->blocked_tid && st->blocked_tid == (u32)bpf_get_current_pid_tgid())
+	if (fr_time_send_waits && st->blocked_tid == tid)
 		st->blocked_tid = 0;
 }
 

@@ -91,10 +91,10 @@ static __always_inline int fr_on_read(struct sock *sk)
 			return 0;
 		fr_announce(sk, st);
 	}
-	fr_follow(st);
+	u32 tid = fr_follow(st);
 	struct tcp_sock *tp = fr_tcp(sk);
 	if (tp)
-		fr_was_read(sk, tp, st, bpf_ktime_get_ns());
+		fr_was_read(sk, tp, st, bpf_ktime_get_ns(), tid);
 	return 0;
 }
 
@@ -127,10 +127,10 @@ static __always_inline int fr_on_send(struct sock *sk, u64 bytes)
 			return 0;
 		fr_announce(sk, st);
 	}
-	fr_follow(st);
+	u32 tid = fr_follow(st);
 	struct tcp_sock *tp = fr_tcp(sk);
 	if (tp)
-		fr_sends(tp, st, bpf_ktime_get_ns(), bytes);
+		fr_sends(tp, st, bpf_ktime_get_ns(), bytes, tid);
 	return 0;
 }
 
@@ -171,7 +171,8 @@ static __always_inline int fr_on_sent(struct sock *sk, int bytes)
 	struct fr_sock *st = fr_find(sk);
 	if (bytes <= 0 || !st || !st->watched)
 		return 0;
-	fr_sends_again(st);
+	if (fr_time_send_waits)
+		fr_sends_again(st, (u32)bpf_get_current_pid_tgid());
 	struct tcp_sock *tp = fr_tcp(sk);
 	if (tp)
 		fr_sent(tp, st, bpf_ktime_get_ns());

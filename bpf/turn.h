@@ -164,7 +164,8 @@ static __always_inline void fr_data_arrived(struct sock *sk, struct tcp_sock *tp
 		st->woken = now;
 }
 
-static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now)
+/* By thread `tid`. */
+static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now, u32 tid)
 {
 	if (st->phase == FR_RESPONSE) {
 		if (!st->next_first)
@@ -192,7 +193,7 @@ static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, st
 	}
 	if (!st->read_first) {
 		st->read_first = now;
-		st->tid = (u32)bpf_get_current_pid_tgid();
+		st->tid = tid;
 	}
 	st->read_last = now;
 }
@@ -211,11 +212,11 @@ static __always_inline void fr_sent(struct tcp_sock *tp, struct fr_sock *st, u64
 
 /* A send call has `left` bytes to hand to TCP: at its start, and on the newest rung again before each piece of it. Where the last
  * one ended short and this one goes on from there, it is one to us: the application waited for buffer in poll instead. */
-static __always_inline void fr_sends(struct tcp_sock *tp, struct fr_sock *st, u64 now, u32 left)
+static __always_inline void fr_sends(struct tcp_sock *tp, struct fr_sock *st, u64 now, u32 left, u32 tid)
 {
 	if (!left)
 		return;
-	fr_sends_again(st);
+	fr_sends_again(st, tid);
 	u32 end = FR_READ(tp, write_seq) + left;
 	/* A sendfile that ends short begins anew with a piece of another length: what the last one still owed says as much. */
 	bool goes_on = end == st->send_end || fr_unsent(tp, st) > 0;
@@ -232,7 +233,7 @@ static __always_inline void fr_sends(struct tcp_sock *tp, struct fr_sock *st, u6
 		fr_complete(tp, st, st->read_last, 0);
 	if (st->phase == FR_IDLE && st->role == FR_CALLED) {
 		fr_begin(tp, st, now, FR_CALL);
-		st->tid = (u32)bpf_get_current_pid_tgid();
+		st->tid = tid;
 	}
 	if (st->phase == FR_REQUEST)
 		st->phase = FR_RESPONSE;
@@ -244,7 +245,7 @@ static __always_inline void fr_sends(struct tcp_sock *tp, struct fr_sock *st, u6
 	st->acked = 0;
 	if (!st->tx_first) {
 		st->tx_first = now;
-		st->tx_tid = (u32)bpf_get_current_pid_tgid();
+		st->tx_tid = tid;
 	}
 	fr_sent(tp, st, now);
 }

@@ -1,10 +1,11 @@
 /* The bare consumer: flightrec's own probes with its own settings, and a C program that reads the ring and throws all away.
  * What it costs, flightrec can't do without; what flightrec costs more is its own.
  *
- * Usage: drain OBJECT RODATA DATA PROGRAM... Commands on stdin: a (attach), d (detach), s (say how much was read). Each is answered
- * by a line. RODATA and DATA: files with the bytes of the recorder's variables; PROGRAM: names, 15 characters count.
+ * Usage: drain OBJECT RODATA DATA [NAME=VALUE...] PROGRAM... Commands on stdin: a (attach), d (detach), s (say how much was read). Each is answered
+ * by a line. RODATA and DATA: files with the bytes of the recorder's variables (-: the object's own); NAME: a variable of .data with 64 bits; PROGRAM: names, 15 characters count.
  */
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <poll.h>
@@ -38,12 +39,35 @@ static void copy(struct bpf_object *object, const char *section, const char *pat
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, section);
 	size_t size = 0;
+	if (!strcmp(path, "-"))
+		return;
 	void *place = map ? (void *)bpf_map__initial_value(map, &size) : NULL;
 	FILE *file = fopen(path, "rb");
 
 	if (!place || !file || fread(place, 1, size, file) != size || fgetc(file) != EOF)
 		fail("the recorder's variables don't fit this object: build both from the same source");
 	fclose(file);
+}
+
+/* Another value for one variable. */
+static void set(struct bpf_object *object, const char *name, size_t length, unsigned long long value)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, ".data");
+	size_t size = 0;
+	char *place = map ? (char *)bpf_map__initial_value(map, &size) : NULL;
+	struct btf *btf = bpf_object__btf(object);
+	const struct btf_type *section = btf__type_by_id(btf, btf__find_by_name_kind(btf, ".data", BTF_KIND_DATASEC));
+
+	for (int i = 0; place && section && i < btf_vlen(section); i++) {
+		struct btf_var_secinfo *one = btf_var_secinfos(section) + i;
+		const char *found = btf__name_by_offset(btf, btf__type_by_id(btf, one->type)->name_off);
+		if (strlen(found) == length && !strncmp(found, name, length) && one->size == sizeof value && one->offset + one->size <= size) {
+			memcpy(place + one->offset, &value, sizeof value);
+			return;
+		}
+	}
+	errno = ENOENT;
+	fail(name);
 }
 
 static int wanted(const char *name, char **names)
@@ -87,6 +111,9 @@ int main(int argc, char **argv)
 		fail(argv[1]);
 	copy(object, ".rodata", argv[2]);
 	copy(object, ".data", argv[3]);
+	for (char **one = argv + 4; *one; one++)
+		if (strchr(*one, '='))
+			set(object, *one, strchr(*one, '=') - *one, strtoull(strchr(*one, '=') + 1, NULL, 0));
 	bpf_object__for_each_program(program, object) {
 		int iterator = !strncmp(bpf_program__section_name(program), "iter", 4), on = wanted(bpf_program__name(program), argv + 4);
 		bpf_program__set_autoload(program, on);
@@ -95,16 +122,18 @@ int main(int argc, char **argv)
 	}
 	if (bpf_object__load(object))
 		fail("loading");
-	struct ring_buffer *ring = ring_buffer__new(bpf_object__find_map_fd_by_name(object, "ring"), take, NULL, NULL);
-	if (!ring)
+	/* Programs that do nothing have none. */
+	struct ring_buffer *ring = NULL;
+	struct bpf_map *records_of = bpf_object__find_map_by_name(object, "ring");
+	if (records_of && !(ring = ring_buffer__new(bpf_map__fd(records_of), take, NULL, NULL)))
 		fail("mapping the ring");
-	int walked = 0;
+	int walked = !ring;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("ready: %d programs\n", programs);
 	for (;;) {
-		struct pollfd polled[2] = { { 0, POLLIN, 0 }, { ring_buffer__epoll_fd(ring), POLLIN, 0 } };
+		struct pollfd polled[2] = { { 0, POLLIN, 0 }, { ring ? ring_buffer__epoll_fd(ring) : -1, POLLIN, 0 } };
 		poll(polled, 2, TICK);
-		if (ring_buffer__consume(ring) < 0)
+		if (ring && ring_buffer__consume(ring) < 0)
 			fail("reading the ring");
 		if (!polled[0].revents)
 			continue;

@@ -7,6 +7,7 @@ import signal
 import sys
 
 import table
+from designs import designs
 from loads import LOADS
 from pairs import compare, tails
 from tools import TOOLS, Hooks
@@ -43,6 +44,34 @@ def one(tool_name, load_name, hooks, options):
     return found | {"title": load.title}
 
 
+def design(title, against, make, load_name, options):
+    """One design under one load."""
+    load = LOADS[load_name](options.clients, options.rate)
+    tool = make()
+    load.start()
+    try:
+        tool.start()
+        try:
+            found, spans = compare(tool, load, options.pairs)
+        finally:
+            tool.stop()
+    finally:
+        load.stop()
+    if load.paced:
+        found |= tails(load, spans)
+    return found | {"title": load.title, "design": title, "against": against}
+
+
+def compare_designs(hooks, options):
+    for load_name in options.loads:
+        for title, (against, make) in designs(hooks).items():
+            found = design(title, against, make, load_name, options)
+            for line in table.design_lines(found):
+                print(line, flush=True)
+            if options.table:
+                table.merge_design(HERE.parent, load_name, title, found)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="overhead", description=__doc__)
     parser.add_argument("flightrec")
@@ -51,6 +80,7 @@ def main():
     parser.add_argument("--tools", type=names(TOOLS), default=list(TOOLS))
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--rate", type=int, default=10_000)
+    parser.add_argument("--designs", action="store_true")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.pairs < 2:
@@ -58,6 +88,9 @@ def main():
     # Ended from outside, what was started is stopped all the same.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     hooks = Hooks(options.flightrec)
+    if options.designs:
+        compare_designs(hooks, options)
+        return 0
     if hooks.bare:
         print(f"not events, so not for perf and ftrace: {', '.join(hooks.bare)}", flush=True)
     for load_name in options.loads:

@@ -46,6 +46,12 @@ throughput alone.
 """
 
 
+DESIGNS = """\
+By the same pairing (`--designs`), all read by the bare C consumer. Against nothing: what they cost. Against all the probes, that take
+turns with them: what is gained (+) or lost without, or with, that part.
+"""
+
+
 def percent(ratio):
     """Change in percent with its interval, from ratios on/off."""
     middle, low, high = ((value - 1) * 100 for value in ratio)
@@ -132,6 +138,25 @@ def details(figures):
     return rows
 
 
+def design_lines(found):
+    """For the terminal."""
+    yield f"{found['title']}: {found['design']}, against {found['against']}, {found['pairs']} pairs of {found['slice']} s"
+    if "ratio" in found:
+        yield f"  throughput {percent(found['ratio'])}"
+    for name in ("p50", "p99"):
+        if name in found:
+            yield f"  {name} {percent(found[name]['ratio'])}"
+
+
+def design_rows(kept):
+    rows = ["| load | design | against | throughput | p50 | pairs |", "| --- | --- | --- | --- | --- | ---: |"]
+    for load in LOADS:
+        for found in kept.get("designs", {}).get(load, {}).values():
+            rows.append(f"| {found['title']} | {found['design']} | {found['against']} | {percent(found['ratio']) if 'ratio' in found else '-'} | "
+                        f"{percent(found['p50']['ratio']) if 'p50' in found else '-'} | {found['pairs']} |")
+    return rows
+
+
 def machine():
     with open("/proc/cpuinfo") as f:
         model = re.search(r"model name\s*: (.*)|CPU part\s*: (.*)", f.read())
@@ -151,6 +176,8 @@ def document(kept):
     parts = [text, "## Throughput, saturated", "", f"{'; '.join(places)}; {span}.", "", *throughput(figures), "",
              "## Latency at a fixed rate", "", *latency(figures), "", "## What the tools say of themselves", "",
              *details(figures), ""]
+    if kept.get("designs"):
+        parts += ["## What the parts cost, and other designs", "", DESIGNS, *design_rows(kept), ""]
     absent = [tool.title for name, tool in TOOLS.items() if not any(name in load for load in figures.values())]
     if absent:
         parts += [f"Not measured here yet: {', '.join(absent)}.", ""]
@@ -158,6 +185,14 @@ def document(kept):
     if notes.exists():
         parts.append(notes.read_text())
     return "\n".join(parts)
+
+
+def merge_design(directory, load, title, found):
+    path = directory / "cost" / "figures.json"
+    kept = json.loads(path.read_text())
+    kept.setdefault("designs", {}).setdefault(load, {})[title] = found | {"machine": machine(), "date": str(datetime.date.today())}
+    path.write_text(json.dumps(kept, indent=1) + "\n")
+    (directory / "OVERHEAD.md").write_text(document(kept))
 
 
 def merge(directory, load, tool, found, bare):

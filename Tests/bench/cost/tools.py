@@ -98,7 +98,7 @@ class Hooks:
         finally:
             recorder.stop()
         shown = subprocess.run([flightrec, "doctor", "--json"], check=True, capture_output=True, text=True).stdout
-        points = re.findall(r'"tp_btf\\?/(\w+)"', shown)
+        self.points = points = re.findall(r'"tp_btf\\?/(\w+)"', shown)
         with open(os.path.join(TRACING, "available_events")) as f:
             known = {line.strip().split(":")[1]: line.strip() for line in f}
         #: Those that are events too; a bare tracepoint (tcp_sendmsg_locked) can be had with BPF alone.
