@@ -7,10 +7,17 @@ extension Rules {
     static let own = handling.union(["receive-queue", "response", "response-read", "request-send"])
 
     /// The thread's time where it had the request in hand; and where the request lay unread while the thread did something
-    /// else than wait for requests, which a rule above explains when that was another turn.
+    /// else than wait for requests, which a rule above explains when that was another turn. Of a call: where the answer lay
+    /// unread.
     private static func inHand(_ it: Case) -> ThreadTime? {
-        guard it.turn.role == .served, it.evidence.threadsFollowed else { return nil }
+        guard it.evidence.threadsFollowed else { return nil }
         let tid = reader(it)
+        if it.turn.role == .called {
+            let unread = it.ranges(["receive-queue"])
+            return it.turn.tid == 0 || it.turn.readFirst == nil || unread.isEmpty
+                ? nil : ThreadTime(it.turn.tid, in: unread, it.evidence)
+        }
+        guard it.turn.role == .served else { return nil }
         let before = it.scene.firstSign(of: tid) < it.turn.start && !it.turn.flags.contains(.unaccepted)
         let ranges = it.ranges(before ? handling.union(["receive-queue"]) : handling)
         return tid == 0 || ranges.isEmpty ? nil : ThreadTime(tid, in: ranges, it.evidence)

@@ -45,6 +45,23 @@ private let at: UInt64 = 10_000 * ms
         #expect(abs(verdict.share - 770.0 / 800) < 0.001)
     }
 
+    /// The answer came after 10 ms, and the thread that had asked read it 770 ms later.
+    @Test(arguments: [(230 as UInt32?, "app.sleep"), (202, "app.lock"), (nil, "app.cpu")])
+    func whatKeepsACallerFromItsAnswerIsTheCause(syscall: UInt32?, cause: String) {
+        var call = asking
+        call.receivedFirst = at + 10 * ms
+        call.receivedLast = at + 10 * ms
+        call.woken = at + 10 * ms
+        call.readFirst = at + 780 * ms
+        call.readLast = at + 780 * ms
+        var evidence = capture([call])
+        evidence.facts = ["threads": "followed", "machine": "x86_64"]
+        if let syscall { evidence.slices = [slice(12, 778, syscall: syscall)] }
+        #expect(verdict(evidence).cause == cause)
+        evidence.facts["threads"] = "not followed"
+        #expect(verdict(evidence).cause == "unknown")
+    }
+
     @Test func aThreadWithoutSlicesRan() {
         #expect(verdict(evidence([])).cause == "app.cpu")
         #expect(verdict(evidence([slice(10, 780, syscall: 230, tid: 6)])).cause == "app.cpu")
