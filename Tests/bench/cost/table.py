@@ -74,6 +74,8 @@ def note(found):
         words.append(f"{found['events_per_second']:,.0f} events/s")
     if "events_per_request" in found:
         words.append(f"{found['events_per_request']:.2f} events a request")
+    if "reckoned_share" in found:
+        words.append(f"reckons itself, for `--max-overhead`, at {found['reckoned_share'] * 100:.1f} % of all CPUs")
     if "resident_mib" in found:
         words.append(f"{found['resident_mib']} MiB resident for a window of {found['window_mib']} MiB")
         words.append(f"{found['lost']} lost")
