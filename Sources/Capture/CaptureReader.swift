@@ -55,7 +55,7 @@ public struct CaptureReader: Sendable {
             try queue.read { db in
                 try Self.refuseComputedColumns(db)
                 var evidence = try IncidentRows.frame(from: db)
-                try EvidenceTables.read(into: &evidence, from: db)
+                try EvidenceTables.read(into: &evidence, from: db, version: version)
                 var events = EventCollector(from: evidence.from, to: evidence.to)
                 try BlockRows.read(into: &events, within: limits, from: db)
                 events.finish(into: &evidence)

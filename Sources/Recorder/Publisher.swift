@@ -129,8 +129,12 @@ final class Publisher: Sendable {
         let took = (Clock.monotonic() - handed) / 1_000_000
         // One that lacks history or events stands for no other.
         let begun = evidence.from
+        let own = Set(evidence.triggers.map(\.container))
         let isWhole =
-            cut == .whole && evidence.gaps.allSatisfy { $0.to <= begun || $0.from == $0.to || $0.from > begun }
+            cut == .whole
+            && evidence.gaps.allSatisfy {
+                $0.to <= begun || $0.from == $0.to || $0.from > begun || !$0.concerns(own)
+            }
         replace(finished, with: file.path, isWhole: isWhole)
         let summary = incident.summary
         logger.notice(

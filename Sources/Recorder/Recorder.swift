@@ -33,8 +33,6 @@ public final class Recorder {
     let probes: Probes
     let window: Window
     var registry: SocketRegistry
-    /// Up to when the window was cut for names that had to go.
-    var namesCut: Instant = 0
     var saidUnnamed = false
     /// When containers without turns gave back what they no longer need.
     private var trimmed: Instant = 0
