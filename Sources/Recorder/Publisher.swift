@@ -105,12 +105,14 @@ final class Publisher: Sendable {
         let turns = try BlockTurns(finished.blocks, from: evidence.from, to: evidence.to)
         try evidence.collectAllButTurns(finished.blocks)
         let heard = evidence.heardSockets.union(turns.figures.keys)
-        for raw in finished.sockets where heard.contains(raw.h.socket) {
+        var containers = finished.containers
+        for raw in CaptureSockets.named(finished.sockets, heard: heard) {
             evidence.sockets[raw.h.socket] = SocketInfo(raw)
+            containers.insert(raw.h.cgroup)
         }
         evidence.symbols = KernelSymbols.names(of: Set(evidence.stacks.flatMap(\.frames)))
         let senders = evidence.slowSoftirqs.compactMap(\.backlog?.from).filter { $0 != 0 }
-        for key in finished.containers.union(senders) { evidence.containers[key] = resolver.name(for: key) }
+        for key in containers.union(senders) { evidence.containers[key] = resolver.name(for: key) }
         // Where no runtime tells of its containers, this is the first look at what they brought along.
         resolver.relays.scan()
         evidence.relays = resolver.relays.relays(since: evidence.from)
