@@ -244,7 +244,7 @@ public final class Recorder {
         let whole = ticks % Self.slowTicks == 0
         if slow || whole {
             let totals = try probes.softirqs()
-            softirqs.note(totals, at: now, whole: whole)
+            softirqs.note(totals, at: now, whole: whole, timedSince: probes.softirqsTimedSince)
             if whole { try keepBudget(totals, at: now) }
         }
         if whole { try onSlowTick(now) }
