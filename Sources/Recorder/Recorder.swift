@@ -277,6 +277,7 @@ public final class Recorder {
         losses.note(counters, at: now)
         costs.note(at: now, events: counters.totalEmitted)
         let quiet = now > Self.activeFor ? now - Self.activeFor : 0
+        try recallRules(now)
         context.schedule.setActive(trigger.containers(activeSince: quiet).filter(selection.has) + [0])
         window.seal(olderThan: now > 1_000_000_000 ? now - 1_000_000_000 : 0)
         shareMemory()
@@ -295,15 +296,5 @@ public final class Recorder {
         if let kept = details.lastIndex(where: { $0.at <= limit }) { details.removeFirst(kept) }
         softirqs.expire(before: limit)
         context.expire(before: limit)
-    }
-
-    private func applyRules() throws {
-        for decision in rules.take() {
-            if let watch = decision.watch { try probes.setRule(container: decision.container, watch: watch) }
-            trigger.setRule(decision.rule, for: decision.container)
-            for held in selection.note(decision) { fire(held.fact, began: held.began) }
-        }
-        probes.setOpenFloor(trigger.openFloor)
-        try probes.set(detail: detail, floor: trigger.floor)
     }
 }
