@@ -24,7 +24,7 @@ public struct CaptureReader: Sendable {
     let queue: DatabaseQueue
 
     /// Opens `path` read-only and immutable, after its header and schema were judged.
-    /// Throws `CaptureError.notFound`, `.read` or `.unreadable`, whose state says what is wrong.
+    /// Throws `CaptureError.notFound`, `.read`, `.denied` or `.unreadable`, whose state says what is wrong.
     ///
     /// `whole`: the file is compared with its seal first. Not for a listing, which reads the summary alone.
     public static func open(_ path: String, whole: Bool = true) throws(CaptureError) -> CaptureReader {

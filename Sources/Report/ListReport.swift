@@ -11,6 +11,8 @@ public enum CaptureState: String, Sendable, Codable {
     case foreign
     /// Written by a newer flightrec.
     case newer
+    /// It could not be read, and may be sound.
+    case unreadable
 }
 
 /// One capture as `list` shows it: its stored summary and what is known of its file.
@@ -81,12 +83,19 @@ public func renderList(_ rows: [ListRow], style: Style) -> String {
         } else {
             table.rows.append([
                 .init(time, .dim), .init(container.isEmpty ? "-" : container), .init("-"),
-                .init(row.state.rawValue, .red), .init(style.name(row.note)), .init(id, .cyan),
+                .init(row.state.rawValue, row.state == .unreadable ? .yellow : .red),
+                .init(style.name(row.note)), .init(id, .cyan),
             ])
         }
     }
     var lines = table.lines(style)
     lines += recurrenceLines(rows, style)
+    let unread = rows.count { $0.state == .unreadable }
+    if unread > 0 {
+        let text =
+            "\(Format.count(unread)) of \(Format.count(rows.count)) could not be read: what is in them is not known"
+        lines += DisplayWidth.wrap(text, style.width).map { style.paint($0, .yellow) }
+    }
     if rows.contains(where: \.pinned) { lines.append(style.paint("* pinned: kept until unpinned", .dim)) }
     return lines.joined(separator: "\n")
 }

@@ -38,11 +38,15 @@ struct ListCommand: ParsableCommand {
             if let count { rows = Array(rows.prefix(max(0, count))) }
             if rows.isEmpty && !all.isEmpty && !json {
                 Terminal.print("None of \(all.count) matches; `flightrec list` alone shows all.")
-                return
+            } else {
+                Terminal.print(json ? try listJSON(rows) : renderList(rows, style: Terminal.style))
             }
-            Terminal.print(json ? try listJSON(rows) : renderList(rows, style: Terminal.style))
+            let unread = all.count(where: { $0.state == .unreadable })
+            if unread > 0, container != nil || cause != nil {
+                Terminal.complain("\(unread) of \(all.count) can't be read: whether they match is not known")
+            }
         } catch let error as CaptureError {
-            throw Failure(message: error.description)
+            throw Failure(error)
         }
     }
 }

@@ -53,6 +53,17 @@ import Testing
         try expectGolden(text, "list-\(width)\(utf8 ? "" : "-ascii")")
     }
 
+    @Test func whatCouldNotBeReadIsCountedApart() {
+        var rows = Self.rows(3)
+        rows[1].state = .unreadable
+        rows[1].note = "not permitted: run with sudo"
+        let text = renderList(rows, style: Style(color: false, width: 120, utf8: true))
+        #expect(text.contains("  unreadable  not permitted: run with sudo"))
+        #expect(text.contains("\n1 of 3 could not be read: what is in them is not known"))
+        rows[1].state = .corrupt
+        #expect(!renderList(rows, style: Style(color: false, width: 120, utf8: true)).contains("could not be read"))
+    }
+
     @Test(arguments: [80, 120]) func fortyContainers(width: Int) throws {
         let text = renderList(Self.rows(40), style: Style(color: false, width: width, utf8: true))
         expectFits(text, width)
