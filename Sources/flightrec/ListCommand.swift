@@ -10,7 +10,8 @@ struct ListCommand: ParsableCommand {
         commandName: "list", abstract: "What was caught, newest first. `flightrec` alone does this.",
         discussion: """
             As wide as the terminal, 80 columns in a pipe, or $COLUMNS. An ID is as long as tells it from the others: all of \
-            it is in --json. A file is read whole, and its checksum compared, by `show`, `sql` and `export` only.
+            it is in --json. In less than 100 columns it stands for the time, with which it begins. A file is read whole, and \
+            its checksum compared, by `show`, `sql` and `export` only.
 
             EXAMPLES:
               flightrec list --since 24h
