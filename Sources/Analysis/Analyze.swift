@@ -129,7 +129,9 @@ private func verdict(_ it: Case) -> Verdict {
     let share = min(1, Double(best.finding.explained) / Double(it.total))
     var notes = best.finding.evidence
     if ["network", "peer"].contains(best.rule.layer) { notes += Rules.coalescing(it) }
-    let missing = evidence.gaps.filter { $0.from <= focus.end && $0.to >= focus.start }
+    let chain = Rules.chain(it, best)
+    let involved = Set([focus.container] + chain.map(\.container) + [it.mirror?.container].compactMap(\.self))
+    let missing = evidence.gaps.filter { $0.from <= focus.end && $0.to >= focus.start && $0.concerns(involved) }
     if !missing.isEmpty {
         let lost = missing.reduce(0) { saturating($0, $1.lost) }
         notes.append("\(lost) events lost around the turn: \(Set(missing.map(\.why)).sorted().joined(separator: ", "))")
@@ -143,7 +145,6 @@ private func verdict(_ it: Case) -> Verdict {
     for other in rulings.dropFirst() where other.rule.cause != "unknown" && other.finding.explained >= it.total / 10 {
         notes.append("also \(other.rule.cause): \(other.finding.summary)")
     }
-    let chain = Rules.chain(it, best)
     for link in chain.dropFirst() { notes.append("→ \(it.name(link.container)): \(link.cause): \(link.summary)") }
     return Verdict(
         layer: best.rule.layer, cause: best.rule.cause, summary: oneLine(best.finding.summary), share: share,

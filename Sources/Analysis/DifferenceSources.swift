@@ -40,8 +40,11 @@ extension Comparison {
     func softirqs() -> [Difference] {
         let before = SoftirqShare(evidence.softirqTicks, quiet)
         let during = SoftirqShare(evidence.softirqTicks, incident)
-        // There is always some: without knowing what is usual, none is worth telling.
-        guard isKnown, before.time > 0, during.time > 0 else { return [] }
+        // There is always some: without knowing what is usual, none is worth telling. Nor where the hooks were off (`--max-overhead`)
+        // for so much of either time that the rest need not be like it.
+        guard before.time >= Double(Self.shortest), during.time > 0, during.time >= Double(incident.length) / 2 else {
+            return []
+        }
         var found = [growth("softirq NET_RX", nil, before.all, during.all, .cpu, floor: 0.01)]
         if during.byCPU.count > 1, let busiest = during.byCPU.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) {
             found.append(

@@ -52,7 +52,7 @@ public struct Comparison: Sendable {
     /// Twice as much is noticeable, or half.
     private static let noticeable = 2.0
     /// ns. Shorter quiet times say nothing.
-    private static let shortest: UInt64 = 500_000_000
+    static let shortest: UInt64 = 500_000_000
 
     /// `nil`: there is no turn to compare.
     public init?(_ capture: Incident) {

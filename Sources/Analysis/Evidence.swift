@@ -153,12 +153,20 @@ public struct Gap: Sendable, Equatable, Codable {
     /// Events lost in it, when counted.
     public var lost: UInt64
     public var why: String
+    /// Only events of this container are missing; `nil`: of any.
+    public var container: ContainerKey?
 
-    public init(from: Instant, to: Instant, lost: UInt64, why: String) {
+    public init(from: Instant, to: Instant, lost: UInt64, why: String, container: ContainerKey? = nil) {
         self.from = from
         self.to = to
         self.lost = lost
         self.why = why
+        self.container = container
+    }
+
+    /// Whether events of one of these containers may be missing.
+    public func concerns(_ containers: some Collection<ContainerKey>) -> Bool {
+        container.map { containers.contains($0) } ?? true
     }
 }
 

@@ -40,7 +40,7 @@ extension CaptureReader {
             try queue.read { db in
                 try Self.refuseComputedColumns(db)
                 var evidence = try IncidentRows.frame(from: db)
-                try EvidenceTables.read(into: &evidence, from: db)
+                try EvidenceTables.read(into: &evidence, from: db, version: version)
                 return evidence
             }
         }

@@ -50,7 +50,7 @@ public struct CaptureDirectory: Sendable, Equatable {
 
     /// Names of all entries, in no order.
     func names() throws(CaptureError) -> [String] {
-        guard let stream = opendir(path) else { throw .read(path: path, why: CaptureError.words(errno)) }
+        guard let stream = opendir(path) else { throw .reading(path, errno: errno) }
         defer { closedir(stream) }
         var names: [String] = []
         while true {

@@ -10,12 +10,12 @@ struct CaptureHeader {
     /// From this version on there is a seal.
     private static let sealedSince = 2
 
-    /// Throws `CaptureError.read`, or `.unreadable` with the state found.
+    /// Throws `CaptureError.read`, `.denied`, or `.unreadable` with the state found.
     /// `whole`: the seal is compared too, for which the file is read from beginning to end.
     init(path: String, whole: Bool) throws(CaptureError) {
         let file = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
-            throw errno == ENOENT ? .notFound(path) : .read(path: path, why: CaptureError.words(errno))
+            throw errno == ENOENT ? .notFound(path) : .reading(path, errno: errno)
         }
         defer { close(file) }
         var status = stat()

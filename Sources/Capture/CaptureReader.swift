@@ -24,7 +24,7 @@ public struct CaptureReader: Sendable {
     let queue: DatabaseQueue
 
     /// Opens `path` read-only and immutable, after its header and schema were judged.
-    /// Throws `CaptureError.notFound`, `.read` or `.unreadable`, whose state says what is wrong.
+    /// Throws `CaptureError.notFound`, `.read`, `.denied` or `.unreadable`, whose state says what is wrong.
     ///
     /// `whole`: the file is compared with its seal first. Not for a listing, which reads the summary alone.
     public static func open(_ path: String, whole: Bool = true) throws(CaptureError) -> CaptureReader {
@@ -55,7 +55,7 @@ public struct CaptureReader: Sendable {
             try queue.read { db in
                 try Self.refuseComputedColumns(db)
                 var evidence = try IncidentRows.frame(from: db)
-                try EvidenceTables.read(into: &evidence, from: db)
+                try EvidenceTables.read(into: &evidence, from: db, version: version)
                 var events = EventCollector(from: evidence.from, to: evidence.to)
                 try BlockRows.read(into: &events, within: limits, from: db)
                 events.finish(into: &evidence)

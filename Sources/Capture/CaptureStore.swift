@@ -12,9 +12,6 @@ public struct StoredCapture: Sendable, Equatable {
     public var modifiedAt: Int64
     public var pinned: Bool
     public var state: CaptureState
-    /// False: not permitted, or an input/output error. `state` is `.corrupt` for want of a better word, and
-    /// retention leaves the file alone.
-    public var readable = true
     /// Why `state` is not `.ok`, fit to be shown; empty when it is.
     public var problem: String
     /// `nil` unless `state` is `.ok`.
@@ -31,7 +28,7 @@ public struct CaptureStore: Sendable {
     public init(_ directory: CaptureDirectory) { self.directory = directory }
 
     /// Every capture, newest first (by id, which begins with the time). Files that are no sound capture are listed
-    /// too, with their state. Throws `CaptureError.read` when the directory cannot be listed.
+    /// too, with their state. Throws `CaptureError.read` or `.denied` when the directory cannot be listed.
     public func list() throws(CaptureError) -> [StoredCapture] {
         let names = Set(try directory.names())
         let index = CaptureIndex(directory)
@@ -42,7 +39,11 @@ public struct CaptureStore: Sendable {
         for id in Self.ids(names) {
             let path = directory.file(id)
             // One that was removed since the directory was read is no longer there to be listed.
-            guard let facts = FileFacts(path: path) else { continue }
+            guard let facts = FileFacts(path: path) else {
+                // In a directory whose names alone may be read nothing can be told of any.
+                guard errno != EACCES else { throw .denied(path: directory.path) }
+                continue
+            }
             let entry = known[id].flatMap { $0.facts == facts ? $0 : nil }
             if entry == nil { opened += 1 }
             let capture = Self.stored(path, facts, pinned: names.contains(Self.pin(id)), known: entry?.summary)
@@ -142,11 +143,12 @@ public struct CaptureStore: Sendable {
             capture.summary = try CaptureReader.open(path, whole: false).summary()
         } catch {
             capture.problem = error.description
-            if case .unreadable(_, let state, _) = error {
-                capture.state = state
-            } else {
-                capture.state = .corrupt
-                capture.readable = false
+            switch error {
+            case .unreadable(_, let state, _): capture.state = state
+            case .denied:
+                capture.state = .unreadable
+                capture.problem = "not permitted: run with sudo"
+            default: capture.state = .unreadable
             }
         }
         return capture

@@ -41,8 +41,10 @@ enum EvidenceRows {
                 baseline == incident.baseline)
         }
         try HostRows.insert(evidence, into: db)
-        let gaps = try Insert(db, "gap", "from_ns to_ns lost why")
-        for gap in evidence.gaps { try gaps.row(gap.from.signed, gap.to.signed, gap.lost.signed, gap.why) }
+        let gaps = try Insert(db, "gap", "from_ns to_ns lost why container")
+        for gap in evidence.gaps {
+            try gaps.row(gap.from.signed, gap.to.signed, gap.lost.signed, gap.why, gap.container?.signed)
+        }
         let reasons = try Insert(db, "drop_reason", "reason name")
         for (reason, name) in evidence.dropReasons { try reasons.row(Int64(reason), name) }
         let symbols = try Insert(db, "symbol", "address name")

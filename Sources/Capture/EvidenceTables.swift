@@ -8,7 +8,11 @@ enum EvidenceTables {
     static let mostRows = 4_000_000
     private static let mostClocks = 1024
 
-    static func read(into evidence: inout Evidence, from db: Database) throws {
+    /// From this version on a gap says whose events are missing (schema/004).
+    private static let gapsHaveContainersSince = 4
+
+    /// `version`: the capture's.
+    static func read(into evidence: inout Evidence, from db: Database, version: UInt32) throws {
         try each(db, "key, value", "meta") { evidence.facts[try $0.text(0)] = try $0.text(1) }
         try each(
             db, "kind, at_ns, container, socket, observed_ns, threshold_ns, rule", "trigger ORDER BY position"
@@ -48,9 +52,12 @@ enum EvidenceTables {
                     p50: try $0.bits(4), p99: try $0.bits(5), retransmitsPerSecond: try $0.real(6)))
         }
         try HostRows.read(into: &evidence, from: db)
-        try each(db, "from_ns, to_ns, lost, why", "gap ORDER BY rowid") {
+        let container = version >= gapsHaveContainersSince ? "container" : "NULL"
+        try each(db, "from_ns, to_ns, lost, why, \(container)", "gap ORDER BY rowid") {
             evidence.gaps.append(
-                Gap(from: try $0.bits(0), to: try $0.bits(1), lost: try $0.bits(2), why: try $0.text(3)))
+                Gap(
+                    from: try $0.bits(0), to: try $0.bits(1), lost: try $0.bits(2), why: try $0.text(3),
+                    container: try $0.optionalBits(4)))
         }
         try each(db, "reason, name", "drop_reason") { evidence.dropReasons[try $0.number(0)] = try $0.text(1) }
         try each(db, "address, name", "symbol") { evidence.symbols[try $0.bits(0)] = try $0.text(1) }

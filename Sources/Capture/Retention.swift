@@ -75,11 +75,11 @@ extension RetentionPolicy {
     }
 
     private static func isRemovable(_ capture: StoredCapture) -> Bool {
-        guard !capture.pinned, capture.readable else { return false }
+        guard !capture.pinned else { return false }
         switch capture.state {
         case .ok: return capture.summary?.trigger != .manual
         case .truncated, .corrupt: return true
-        case .foreign, .newer: return false
+        case .foreign, .newer, .unreadable: return false
         }
     }
 

@@ -18,7 +18,7 @@ extension CaptureReader {
                 try Self.refuseComputedColumns(db)
                 try BlockRows.measure(db, limits)
                 var evidence = try IncidentRows.frame(from: db)
-                try EvidenceTables.read(into: &evidence, from: db)
+                try EvidenceTables.read(into: &evidence, from: db, version: version)
                 var events = EventCollector(from: evidence.from, to: evidence.to)
                 let turns = "\(EventKind.turn.rawValue), \(EventKind.open.rawValue)"
                 try BlockRows.read("block WHERE kind NOT IN (\(turns)) ORDER BY id", into: &events, from: db)

@@ -24,3 +24,11 @@ static const char schema_003[] = {
 
 const char *flightrec_schema_003_text(void) { return schema_003; }
 const unsigned long flightrec_schema_003_size = sizeof schema_003 - 1;
+
+static const char schema_004[] = {
+#embed "../../schema/004-gap-container.sql"
+	, 0
+};
+
+const char *flightrec_schema_004_text(void) { return schema_004; }
+const unsigned long flightrec_schema_004_size = sizeof schema_004 - 1;

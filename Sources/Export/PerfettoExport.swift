@@ -60,7 +60,9 @@ struct PerfettoExport {
         var gaps = Lanes("events missing", in: track)
         for gap in evidence.gaps.sorted(by: { $0.from < $1.from }) {
             guard let place = gaps.place(gap.from, max(gap.from, gap.to), trace) else { continue }
-            trace.begin(Names.clean(gap.why), at: place.start, on: place.track, [.number("lost", gap.lost)])
+            let whose = gap.container.map { [Annotation.text("container", names.container($0))] } ?? []
+            trace.begin(
+                Names.clean(gap.why), at: place.start, on: place.track, [.number("lost", gap.lost)] + whose)
             trace.end(at: max(gap.from, gap.to), on: place.track)
         }
     }

@@ -92,6 +92,12 @@ extension Probes {
 
     /// Softirq hooks that are attached: so many programs run for each softirq, and none of them counts its runs.
     public var softirqHooks: Int { Detail.softirqs.filter(isAttached).count }
+
+    /// From when on how long softirqs run is timed without a break, by CLOCK_MONOTONIC, ns; `nil`: it is not now.
+    public var softirqsTimedSince: Instant? {
+        guard isAttached("softirq-entry"), isAttached("softirq-exit") else { return nil }
+        return globals.get("fr_softirqs_since", as: UInt64.self)
+    }
 }
 
 /// How often programs of the hot paths ran on all CPUs, since they were loaded.

@@ -22,6 +22,8 @@ final class ContainerRules: Sendable {
     private let queue = DispatchQueue(label: "flightrec.containers")
     private struct State {
         var seen: Set<ContainerKey> = []
+        /// Those being decided.
+        var pending: Set<ContainerKey> = []
         var decided: [ContainerDecision] = []
         var choices: [RecorderOptions.Choice]
         /// There were others: what they decided must be decided anew, even where all are wanted now.
@@ -53,18 +55,30 @@ final class ContainerRules: Sendable {
         let new = state.withLock { state in
             // They come and go for months; those that still live are decided once more.
             if state.seen.count >= Self.remembered { state.seen.removeAll() }
-            return state.seen.insert(key).inserted
+            guard state.seen.insert(key).inserted else { return false }
+            state.pending.insert(key)
+            return true
         }
         guard new else { return }
         queue.async { [self] in decide(key) }
     }
 
-    /// Other choices from now on: every container seen is decided anew, and counts as before until then.
-    func change(_ choices: [RecorderOptions.Choice]) {
+    /// Decides once more about one that was decided and is forgotten, unless that is being done.
+    func noteForgotten(_ key: ContainerKey) {
+        let new = state.withLock { state in
+            state.seen.insert(key)
+            return state.pending.insert(key).inserted
+        }
+        guard new else { return }
+        queue.async { [self] in decide(key) }
+    }
+
+    /// Other choices from now on: every container seen, or `known` otherwise, is decided anew, and counts as before until then.
+    func change(_ choices: [RecorderOptions.Choice], known: Set<ContainerKey>) {
         let seen = state.withLock { state in
             state.choices = choices
             state.areNew = true
-            return state.seen
+            return state.seen.union(known)
         }
         queue.async { [self] in
             for key in seen { decide(key) }
@@ -74,7 +88,10 @@ final class ContainerRules: Sendable {
     private func decide(_ key: ContainerKey, attempt: Int = 0) {
         let name = resolver.name(for: key)
         let (choices, areNew) = state.withLock { ($0.choices, $0.areNew) }
-        guard !choices.isEmpty || areNew else { return }
+        guard !choices.isEmpty || areNew else {
+            state.withLock { _ = $0.pending.remove(key) }
+            return
+        }
         let choice = choices.first { ContainerResolver.matches($0.pattern, name) }
         if choice == nil, !choices.isEmpty, !name.isNamed, attempt < Self.retries.count {
             // Its runtime may not have written the name yet: to call it unwanted now would be for good.
@@ -83,7 +100,10 @@ final class ContainerRules: Sendable {
         }
         // The host's own sockets are watched by --host, not by name.
         let watch: Bool? = key == 0 ? nil : choices.isEmpty || choice != nil
-        state.withLock { $0.decided.append(ContainerDecision(container: key, watch: watch, rule: choice?.rule)) }
+        state.withLock {
+            $0.pending.remove(key)
+            $0.decided.append(ContainerDecision(container: key, watch: watch, rule: choice?.rule))
+        }
         var one: UInt64 = 1
         _ = write(wake, &one, 8)
     }
@@ -96,47 +116,5 @@ final class ContainerRules: Sendable {
             defer { state.decided.removeAll() }
             return state.decided
         }
-    }
-}
-
-/// Which containers may fire and be captured, as decided so far. The kernel watches a new container until its name is
-/// known, so that one that is wanted loses nothing; what is not wanted goes no further.
-struct Selection {
-    enum Verdict { case wanted, unwanted, undecided }
-
-    private var all: Bool
-    private var decided: [ContainerKey: Bool] = [:]
-    /// Triggers of containers still undecided, with the beginning of the turn.
-    private var held: [(fact: TriggerFact, began: Instant)] = []
-    private static let maximumHeld = 1024
-
-    init(_ choices: [RecorderOptions.Choice]) { all = choices.isEmpty }
-
-    /// What was decided counts until it is decided anew.
-    mutating func change(_ choices: [RecorderOptions.Choice]) { all = choices.isEmpty }
-
-    /// Takes a decision in; returns the held triggers it sets free.
-    mutating func note(_ decision: ContainerDecision) -> [(fact: TriggerFact, began: Instant)] {
-        guard let watch = decision.watch else { return [] }
-        // Those that still matter are decided again, as `ContainerRules` forgets them too.
-        if decided.count >= ContainerRules.remembered { decided.removeAll() }
-        decided[decision.container] = watch
-        let its = held.filter { $0.fact.container == decision.container }
-        held.removeAll { $0.fact.container == decision.container }
-        return watch ? its : []
-    }
-
-    /// The host's own (key 0) are `--host`'s to choose.
-    func verdict(_ container: ContainerKey) -> Verdict {
-        if all || container == 0 { return .wanted }
-        return decided[container].map { $0 ? .wanted : .unwanted } ?? .undecided
-    }
-
-    func has(_ container: ContainerKey) -> Bool { verdict(container) == .wanted }
-
-    /// Keeps a trigger until its container is decided; the oldest goes when there are too many.
-    mutating func hold(_ fact: TriggerFact, began: Instant) {
-        if held.count >= Self.maximumHeld { held.removeFirst() }
-        held.append((fact, began))
     }
 }

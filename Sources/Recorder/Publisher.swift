@@ -105,12 +105,14 @@ final class Publisher: Sendable {
         let turns = try BlockTurns(finished.blocks, from: evidence.from, to: evidence.to)
         try evidence.collectAllButTurns(finished.blocks)
         let heard = evidence.heardSockets.union(turns.figures.keys)
-        for raw in finished.sockets where heard.contains(raw.h.socket) {
+        var containers = finished.containers
+        for raw in CaptureSockets.named(finished.sockets, heard: heard) {
             evidence.sockets[raw.h.socket] = SocketInfo(raw)
+            containers.insert(raw.h.cgroup)
         }
         evidence.symbols = KernelSymbols.names(of: Set(evidence.stacks.flatMap(\.frames)))
         let senders = evidence.slowSoftirqs.compactMap(\.backlog?.from).filter { $0 != 0 }
-        for key in finished.containers.union(senders) { evidence.containers[key] = resolver.name(for: key) }
+        for key in containers.union(senders) { evidence.containers[key] = resolver.name(for: key) }
         // Where no runtime tells of its containers, this is the first look at what they brought along.
         resolver.relays.scan()
         evidence.relays = resolver.relays.relays(since: evidence.from)
@@ -129,8 +131,12 @@ final class Publisher: Sendable {
         let took = (Clock.monotonic() - handed) / 1_000_000
         // One that lacks history or events stands for no other.
         let begun = evidence.from
+        let own = Set(evidence.triggers.map(\.container))
         let isWhole =
-            cut == .whole && evidence.gaps.allSatisfy { $0.to <= begun || $0.from == $0.to || $0.from > begun }
+            cut == .whole
+            && evidence.gaps.allSatisfy {
+                $0.to <= begun || $0.from == $0.to || $0.from > begun || !$0.concerns(own)
+            }
         replace(finished, with: file.path, isWhole: isWhole)
         let summary = incident.summary
         logger.notice(

@@ -33,8 +33,6 @@ public final class Recorder {
     let probes: Probes
     let window: Window
     var registry: SocketRegistry
-    /// Up to when the window was cut for names that had to go.
-    var namesCut: Instant = 0
     var saidUnnamed = false
     /// When containers without turns gave back what they no longer need.
     private var trimmed: Instant = 0
@@ -247,7 +245,7 @@ public final class Recorder {
         let whole = ticks % Self.slowTicks == 0
         if slow || whole {
             let totals = try probes.softirqs()
-            softirqs.note(totals, at: now, whole: whole)
+            softirqs.note(totals, at: now, whole: whole, timedSince: probes.softirqsTimedSince)
             if whole { try keepBudget(totals, at: now) }
         }
         if whole { try onSlowTick(now) }
@@ -288,6 +286,7 @@ public final class Recorder {
         losses.note(counters, at: now)
         costs.note(at: now, events: counters.totalEmitted)
         let quiet = now > Self.activeFor ? now - Self.activeFor : 0
+        try recallRules(now)
         context.schedule.setActive(trigger.containers(activeSince: quiet).filter(selection.has) + [0])
         window.seal(olderThan: now > 1_000_000_000 ? now - 1_000_000_000 : 0)
         shareMemory()
@@ -307,15 +306,5 @@ public final class Recorder {
         if let kept = details.lastIndex(where: { $0.at <= limit }) { details.removeFirst(kept) }
         softirqs.expire(before: limit)
         context.expire(before: limit)
-    }
-
-    private func applyRules() throws {
-        for decision in rules.take() {
-            if let watch = decision.watch { try probes.setRule(container: decision.container, watch: watch) }
-            trigger.setRule(decision.rule, for: decision.container)
-            for held in selection.note(decision) { fire(held.fact, began: held.began) }
-        }
-        probes.setOpenFloor(trigger.openFloor)
-        try probes.set(detail: detail, floor: trigger.floor)
     }
 }

@@ -80,6 +80,8 @@ extension Recorder {
         let window = window.statistics
         let lately = costs.lately
         let wall = Clock.wall()
+        let cuts = self.window.cutByBytes(after: max(started, now > options.window ? now - options.window : 0))
+            .filter { selection.has($0.key) }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
         func time(_ instant: Instant) -> String { WallTime.rfc3339(wall - Int64(now - min(instant, now))) }
         return RecorderStatus(
             version: options.version, pid: getpid(), armedNs: armed, armedSince: time(started),
@@ -90,15 +92,17 @@ extension Recorder {
             windowNs: window.oldest.map { now > $0 ? now - $0 : 0 } ?? 0,
             windowCompleteNs: WindowReach.reach(
                 now, asked: options.window, started: started, cut: self.window.cutByBytes),
-            windowMinimumNs: reach.minimum, windowAskedNs: options.window, windowBytes: window.bytes,
+            cutShort: cuts.prefix(RecorderStatus.mostCutShort).map { key, cut in
+                RecorderStatus.CutShort(container: label(key), completeNs: now > cut ? now - cut : 0)
+            },
+            cutShortContainers: cuts.count, windowMinimumNs: reach.minimum, windowAskedNs: options.window,
+            windowBytes: window.bytes,
             windowBudget: window.budget, namesBytes: registry.footprint, unnamedSockets: registry.droppedOpen,
             events: counters.totalEmitted, eventsPerSecond: lately.eventsPerSecond,
             lost: counters.totalMissed, captures: captures,
             failedCaptures: publisher.failed, collecting: tracker.isCollecting, disk: try? publisher.disk(),
             suppressed: tracker.suppressed.map { key, held in
-                RecorderStatus.Suppressed(
-                    container: resolver.cached(key)?.name ?? String(key, radix: 16), count: held.count,
-                    worstNs: held.worst)
+                RecorderStatus.Suppressed(container: label(key), count: held.count, worstNs: held.worst)
             }.sorted { $0.container < $1.container },
             habitual: trigger.habitual, threshold: options.rule.description, turnsJudged: trigger.wouldFire.judged,
             wouldFire: wouldFire(armed), sockets: registry.count, rssBytes: OwnCost.residentBytes(),
@@ -111,6 +115,8 @@ extension Recorder {
             },
             missingHooks: probes.status.filter { $0.rung == nil && !$0.refines }.map(\.hook))
     }
+
+    private func label(_ key: ContainerKey) -> String { resolver.cached(key)?.name ?? String(key, radix: 16) }
 
     private func wouldFire(_ armed: UInt64) -> [RecorderStatus.WouldFire] {
         let day = 86_400e9

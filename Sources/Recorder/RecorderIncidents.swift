@@ -47,13 +47,11 @@ extension Recorder {
         evidence.dropReasons = probes.dropReasons
         var blocks = window.snapshot(from: from, to: incident.to).filter { selection.has($0.container) }
         blocks += openBlocks()
-        let containers = Set(blocks.map(\.container)).union(incident.triggers.map(\.container))
+        let own = Set(incident.triggers.map(\.container))
+        let short = shortHistories(from: from, to: incident.to, own: own)
+        evidence.gaps += short
+        let containers = Set(blocks.map(\.container)).union(own)
         context.history.collect(into: &evidence, containers: containers)
-        for key in containers {
-            if let cut = window.cutByBytes(key), cut > from {
-                evidence.gaps.append(Gap(from: from, to: cut, lost: 0, why: "history cut short by --memory"))
-            }
-        }
         evidence.clocks = clocks.over(from, incident.to)
         evidence.costs = costs.over(from, incident.to)
         evidence.facts = circumstances
@@ -64,10 +62,30 @@ extension Recorder {
         publisher.publish(
             Finished(
                 evidence: evidence, sockets: registry.records().filter { selection.has($0.h.cgroup) }, blocks: blocks,
-                containers: containers.union(evidence.suppressed.map(\.container)),
+                containers: containers.union(evidence.suppressed.map(\.container)).union(short.compactMap(\.container)),
                 opened: opening(incident),
                 replaces: incident.replaces))
         return evidence.id
+    }
+
+    /// What `--memory` had no room for, container by container; `own` first.
+    private func shortHistories(from: Instant, to: Instant, own: Set<ContainerKey>) -> [Gap] {
+        let cuts = window.cutByBytes(after: from)
+        var gaps = cuts.map { container, cut in
+            Gap(from: from, to: min(cut, to), lost: 0, why: "history cut short by --memory", container: container)
+        }
+        for (container, until) in registry.droppedUntil where until >= max(from, cuts[container] ?? 0) {
+            gaps.append(
+                Gap(
+                    from: from, to: min(until, to), lost: 0, why: "names of closed sockets gone for want of --memory",
+                    container: container))
+        }
+        return gaps.filter { $0.container.map(selection.has) ?? true }.sorted { one, other in
+            func rank(_ gap: Gap) -> (Int, ContainerKey, Instant) {
+                (gap.concerns(own) ? 0 : 1, gap.container ?? 0, gap.to)
+            }
+            return rank(one) < rank(other)
+        }
     }
 
     /// Of a manual snapshot there is none: no spike takes its place.

@@ -8,11 +8,10 @@ extension Recorder {
         let limit = Self.namesLimit(options.memory)
         registry.bound(bytes: limit)
         window.bound(bytes: options.memory - min(registry.footprint, limit), duration: options.window)
-        // The turns of a socket whose name had to go are worth nothing: the history begins after them. Where open sockets take all
-        // the room, though, a name goes as soon as its socket closes: then most turns have theirs, and the history stays.
-        if let until = registry.droppedUntil, until > namesCut, registry.mostAreClosed {
-            namesCut = until
-            window.evict(before: until)
+        // The turns of a socket whose name had to go are worth nothing: its container's history begins after them. Where open sockets
+        // take all the room, though, a name goes as soon as its socket closes: then most turns have theirs, and the history stays.
+        for (container, until) in registry.droppedUntil where registry.mostAreClosed(container) {
+            window.evict(container, before: until)
         }
         if registry.droppedOpen > 0, !saidUnnamed {
             saidUnnamed = true

@@ -35,7 +35,7 @@ extension Recorder {
         publisher.set(retention: new.retention.leaving(usualFree), execute: new.execute)
         if options.choices != new.choices {
             selection.change(new.choices)
-            rules.change(new.choices)
+            rules.change(new.choices, known: selection.known)
         }
         // The minimum is of the window that is asked for now.
         if options.window != new.window || options.memory != new.memory { reach = WindowReach() }

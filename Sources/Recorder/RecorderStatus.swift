@@ -44,6 +44,18 @@ public struct RecorderStatus: Codable, Sendable {
         public var unsavedWorstNs: UInt64
     }
 
+    /// A container whose history is shorter for want of room.
+    public struct CutShort: Codable, Sendable {
+        public var container: String
+        /// How far back nothing of it is missing.
+        public var completeNs: UInt64
+
+        public init(container: String, completeNs: UInt64) {
+            self.container = container
+            self.completeNs = completeNs
+        }
+    }
+
     public struct Budget: Codable, Sendable {
         /// Of all CPUs, 0…1.
         public var limit: Double
@@ -57,6 +69,8 @@ public struct RecorderStatus: Codable, Sendable {
         public var exhausted: Bool
     }
 
+    static let mostCutShort = 8
+
     public var version: String
     public var pid: Int32
     public var armedNs: UInt64
@@ -69,8 +83,12 @@ public struct RecorderStatus: Codable, Sendable {
     public var latestGaps: [Gap]
     /// How far back the window reaches now.
     public var windowNs: UInt64
-    /// How far back nothing is missing for want of room.
+    /// How far back nothing is missing for want of room, of any container.
     public var windowCompleteNs: UInt64
+    /// Those of which something is missing within `windowAskedNs`, the shortest first and `mostCutShort` at most, and how many
+    /// there are. Of all others all is there.
+    public var cutShort: [CutShort] = []
+    public var cutShortContainers = 0
     /// The least that was, since the window was full for the first time; `nil` before.
     public var windowMinimumNs: UInt64?
     /// `--window`.

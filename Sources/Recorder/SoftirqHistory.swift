@@ -25,9 +25,10 @@ struct SoftirqHistory {
     private var readings: [Reading] = []
     private var load = SoftirqLoad()
 
-    /// `totals`: `[vector][cpu]` since attach. `whole`: a slow tick; the readings between them only say how busy it was.
-    mutating func note(_ totals: [[fr_softirq_total]], at now: Instant, whole: Bool) {
-        load.note(totals, at: now)
+    /// `totals`: `[vector][cpu]` since attach. `whole`: a slow tick; the readings between them only say how busy it was, where
+    /// the hooks were on throughout: `timedSince`.
+    mutating func note(_ totals: [[fr_softirq_total]], at now: Instant, whole: Bool, timedSince: Instant?) {
+        load.note(totals, at: now, timedSince: timedSince)
         if whole { noteVectors(totals, at: now) }
     }
 

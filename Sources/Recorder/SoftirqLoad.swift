@@ -27,8 +27,9 @@ struct SoftirqLoad {
     private var readings: [Reading] = []
     private var count = 0
 
-    /// `totals`: `[vector][cpu]` since attach.
-    mutating func note(_ totals: [[fr_softirq_total]], at now: Instant) {
+    /// `totals`: `[vector][cpu]` since attach. `timedSince`: from when on they are all of it; `nil`: they are not. Of a time in
+    /// which some was not timed nothing is noted.
+    mutating func note(_ totals: [[fr_softirq_total]], at now: Instant, timedSince: Instant?) {
         var sums = Array(repeating: (total: UInt64(0), netRX: UInt64(0)), count: totals.first?.count ?? 0)
         for (vector, cpus) in totals.enumerated() {
             for (cpu, value) in cpus.enumerated() where cpu < sums.count {
@@ -36,7 +37,7 @@ struct SoftirqLoad {
                 if vector == Self.netRX { sums[cpu].netRX &+= value.total }
             }
         }
-        if last.count == sums.count, now > lastAt {
+        if last.count == sums.count, now > lastAt, let timedSince, timedSince <= lastAt {
             var loads: [Load] = []
             for (cpu, sum) in sums.enumerated() where sum.total > last[cpu].total {
                 loads.append(

@@ -11,6 +11,8 @@ public enum CaptureState: String, Sendable, Codable {
     case foreign
     /// Written by a newer flightrec.
     case newer
+    /// It could not be read, and may be sound.
+    case unreadable
 }
 
 /// One capture as `list` shows it: its stored summary and what is known of its file.
@@ -54,39 +56,47 @@ public func renderList(_ rows: [ListRow], style: Style) -> String {
         return DisplayWidth.wrap(sentence, style.width).joined(separator: "\n")
     }
     let wide = style.width >= 110
+    // The id says the time too: where there is little room it is not told twice, unless it is another zone's.
+    let isTimed = style.width >= 100 || style.localTime
     // The id whole only where it costs the summary little.
     let length = style.width >= 132 ? Int.max : uniquePrefix(rows.map(\.handle))
-    var table = Table(
-        columns: [
-            .init(title: style.localTime ? "TIME" : "TIME (UTC)"), .init(title: "CONTAINER", minimum: wide ? 16 : 10),
-            .init(title: "PEAK", alignment: .right), .init(title: "CAUSE"),
-            .init(title: "SUMMARY", minimum: 10, shrinksLast: true),
-            .init(title: "ID"),
-        ], indent: 0, gap: wide ? 2 : 1)
+    let id = Table.Column(title: isTimed ? "ID" : "ID (UTC)")
+    let columns: [Table.Column] = [
+        .init(title: "CONTAINER", minimum: wide ? 16 : isTimed ? 10 : 12), .init(title: "PEAK", alignment: .right),
+        .init(title: "CAUSE"), .init(title: "SUMMARY", minimum: 10, shrinksLast: true),
+    ]
+    let time = Table.Column(title: style.localTime ? "TIME" : "TIME (UTC)")
+    var table = Table(columns: isTimed ? [time] + columns + [id] : [id] + columns, indent: 0, gap: wide ? 2 : 1)
     for row in rows {
         let summary = row.summary
         let time =
             summary.startedAt == 0
             ? "-"
             : WallTime.short(summary.startedAt, seconds: wide, offset: WallTime.offset(summary.startedAt, style))
-        let id = style.name(String(row.handle.prefix(length))) + (row.pinned ? "*" : "")
+        let id = Table.Cell(style.name(String(row.handle.prefix(length))) + (row.pinned ? "*" : ""), .cyan)
         let container = style.name(summary.container.name)
-        if row.state == .ok {
-            table.rows.append([
-                .init(time, .dim), .init(container.isEmpty ? "-" : container, .bold),
+        let cells: [Table.Cell] =
+            row.state == .ok
+            ? [
+                .init(container.isEmpty ? "-" : container, .bold),
                 .init(summary.peak == 0 ? "-" : style.duration(summary.peak)),
                 .init(style.name(summary.verdict.cause), confidencePaint(summary.verdict)),
-                .init(style.name(summary.verdict.summary)), .init(id, .cyan),
-            ])
-        } else {
-            table.rows.append([
-                .init(time, .dim), .init(container.isEmpty ? "-" : container), .init("-"),
-                .init(row.state.rawValue, .red), .init(style.name(row.note)), .init(id, .cyan),
-            ])
-        }
+                .init(style.name(summary.verdict.summary)),
+            ]
+            : [
+                .init(container.isEmpty ? "-" : container), .init("-"),
+                .init(row.state.rawValue, row.state == .unreadable ? .yellow : .red), .init(style.name(row.note)),
+            ]
+        table.rows.append(isTimed ? [.init(time, .dim)] + cells + [id] : [id] + cells)
     }
     var lines = table.lines(style)
     lines += recurrenceLines(rows, style)
+    let unread = rows.count { $0.state == .unreadable }
+    if unread > 0 {
+        let text =
+            "\(Format.count(unread)) of \(Format.count(rows.count)) could not be read: what is in them is not known"
+        lines += DisplayWidth.wrap(text, style.width).map { style.paint($0, .yellow) }
+    }
     if rows.contains(where: \.pinned) { lines.append(style.paint("* pinned: kept until unpinned", .dim)) }
     return lines.joined(separator: "\n")
 }

@@ -79,7 +79,7 @@ private func showObject(_ incident: Incident, _ row: ListRow, _ scope: Scope) ->
             ]
         })
     object["interfaces"] = interfacesJSON(evidence, incident.turn)
-    object["coverage"] = coverageObject(evidence)
+    object["coverage"] = coverageObject(evidence, scope)
     object["facts"] = .object(evidence.facts.mapValues { .name($0) })
     object["recorder_cost"] = .array(
         evidence.costs.map {
@@ -190,7 +190,7 @@ private func socketObject(_ row: SocketRow, _ scope: Scope) -> JSONValue {
     ]
 }
 
-private func coverageObject(_ evidence: Evidence) -> JSONValue {
+private func coverageObject(_ evidence: Evidence, _ scope: Scope) -> JSONValue {
     func time(_ instant: Instant) -> JSONValue { .time(evidence.wall(instant)) }
     return [
         "asked_from": time(evidence.askedFrom), "asked_to": time(evidence.askedTo), "from": time(evidence.from),
@@ -200,7 +200,11 @@ private func coverageObject(_ evidence: Evidence) -> JSONValue {
         "clock_set": .array(evidence.clocks.dropFirst().map { .time($0.wall) }),
         "gaps": .array(
             evidence.gaps.map {
-                ["from": time($0.from), "to": time($0.to), "lost": .integer($0.lost), "why": .name($0.why)]
+                [
+                    "from": time($0.from), "to": time($0.to), "lost": .integer($0.lost), "why": .name($0.why),
+                    // Whose events are missing; null: of any.
+                    "container": $0.container.map { .string(scope.container($0)) } ?? .null,
+                ]
             }),
     ]
 }

@@ -38,7 +38,7 @@ public func renderShow(
         retransmitSection(scope, style), softirqSection(scope, style), interfaceSection(incident, style),
         dropSection(scope, style),
         socketSection(incident, scope, style), baselineSection(incident, scope, style),
-        coverageSection(incident, row, style),
+        coverageSection(incident, row, scope, style),
     ]
     for section in sections where !section.lines.isEmpty {
         sink("")

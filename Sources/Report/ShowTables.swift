@@ -136,7 +136,7 @@ func baselineSection(_ incident: Incident, _ scope: Scope, _ style: Style) -> Se
     return ("NORMALLY", "", DisplayWidth.wrap(text, style.width - 2).map { "  " + $0 })
 }
 
-func coverageSection(_ incident: Incident, _ row: ListRow, _ style: Style) -> Section {
+func coverageSection(_ incident: Incident, _ row: ListRow, _ scope: Scope, _ style: Style) -> Section {
     let evidence = incident.evidence
     func span(_ from: Instant, _ to: Instant) -> String {
         let length = to > from ? to - from : 0
@@ -160,7 +160,13 @@ func coverageSection(_ incident: Incident, _ row: ListRow, _ style: Style) -> Se
     lines += costLines(evidence, style) + clockLines(evidence, style)
     for gap in evidence.gaps.prefix(maximumRows) {
         let lost = gap.lost > 0 ? ", \(Format.count(gap.lost)) events lost" : ""
-        lines += field("  gap", "\(span(gap.from, gap.to))\(lost): \(style.name(gap.why))", style, .yellow)
+        let whose = gap.container.map { ", of \(scope.container($0)) only" } ?? ""
+        lines += field("  gap", "\(span(gap.from, gap.to))\(lost): \(style.name(gap.why))\(whose)", style, .yellow)
+    }
+    if let own = incident.turn?.container, evidence.gaps.contains(where: { $0.container != nil }),
+        !evidence.gaps.contains(where: { $0.container == own })
+    {
+        lines += field("  kept", "all of \(scope.container(own)): what was cut short is others' history", style)
     }
     return ("COVERAGE", "", lines + more(evidence.gaps.count - maximumRows, "gaps", style))
 }

@@ -33,7 +33,7 @@ func timelineSection(
     if let marks = dropLane(scope, axis) { lane("drops", style.paint(marks, .yellow)) }
     if let load = softirqLane(evidence, axis, style) { lane(load.label, load.cells) }
     for state in sampleLanes(incident, scope, axis, style) { lane(state.label, state.cells) }
-    if let gaps = gapLane(evidence, axis) { lane("not recorded", style.paint(gaps, .yellow)) }
+    if let gaps = gapLane(incident, axis) { lane("not recorded", style.paint(gaps, .yellow)) }
     let triggers = marks(axis, evidence.triggers.lazy.map { ($0.at, Character(style.mark)) })
     if let triggers { lane("trigger", style.paint(triggers, .bold)) }
     lane("", style.paint(ruler.ruler, .dim))

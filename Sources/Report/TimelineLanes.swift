@@ -101,8 +101,9 @@ func sampleLanes(
     return lanes
 }
 
-/// `?` where events are known lost, `.` outside what the window held; `nil` when all in view was recorded.
-func gapLane(_ evidence: Evidence, _ axis: TimeAxis) -> String? {
+/// `?` where events, those of other containers apart, are known lost, `.` outside what the window held; `nil` when all in view was recorded.
+func gapLane(_ incident: Incident, _ axis: TimeAxis) -> String? {
+    let evidence = incident.evidence
     var cells = [Character](repeating: " ", count: axis.columns)
     for column in 0..<axis.columns {
         let from = axis.start + Int64(column) * axis.step
@@ -110,7 +111,7 @@ func gapLane(_ evidence: Evidence, _ axis: TimeAxis) -> String? {
             cells[column] = "."
         }
     }
-    for gap in evidence.gaps {
+    for gap in evidence.gaps where incident.turn.map({ gap.concerns([$0.container]) }) ?? true {
         guard let range = axis.range(gap.from, gap.to) else { continue }
         for column in range { cells[column] = "?" }
     }

@@ -7,14 +7,15 @@ import Events
 /// Belongs to the window's thread, and shares its memory: `footprint` is what it takes of it.
 public struct SocketRegistry {
     /// Bytes a name takes: of an open socket in a hash table that is between three eighths and three quarters full; of a closed
-    /// one in its place in `ClosedNames`, its number in a table and in a queue.
+    /// one in its place in `ClosedSockets`, its number in a table and in a queue.
     static let openBytes = 2 * (MemoryLayout<fr_socket>.stride + 4) + 8
     static let closedBytes = MemoryLayout<ClosedNames.Entry>.stride + 2 * 12 + 8
 
     private var limit: Int
     private var open: [SocketID: fr_socket] = [:]
-    private var closed: [SocketID: UInt64] = [:]
-    private var closedNames = ClosedNames()
+    /// How many of `open` are whose.
+    private var openOf: [ContainerKey: Int] = [:]
+    private var closed = ClosedSockets()
     /// Ids in order of arrival; some may be gone or closed already.
     private var arrived = Queue()
 
@@ -22,13 +23,17 @@ public struct SocketRegistry {
     public private(set) var droppedClosed: UInt64 = 0
     /// The same, sockets still open: later events of theirs have no name.
     public private(set) var droppedOpen: UInt64 = 0
-    /// When the last of `droppedClosed` had closed: events up to then may have no name.
-    public private(set) var droppedUntil: Instant?
+    /// When the last of `droppedClosed` of a container had closed: its events up to then may have no name. Only of times that
+    /// `expire` has not passed.
+    public private(set) var droppedUntil: [ContainerKey: Instant] = [:]
 
-    /// As many closed as open ones: then it is for them that names have to go, and not for the open ones alone.
-    public var mostAreClosed: Bool { closed.count >= open.count }
+    /// As many closed as open ones of this container: then it is for them that its names have to go, and not for open ones alone.
+    public func mostAreClosed(_ container: ContainerKey) -> Bool {
+        closed.count(container) >= openOf[container] ?? 0
+    }
 
-    /// - Parameter bytes: what it may take; those that closed first go first, then those that came first. One is always kept.
+    /// - Parameter bytes: what it may take; closed ones go first, of the container that has most of them, in the order they closed;
+    ///   then those that came first. One is always kept.
     public init(bytes: Int = .max) {
         limit = bytes
     }
@@ -46,17 +51,26 @@ public struct SocketRegistry {
     public mutating func observe(_ new: fr_socket) {
         let id = new.h.socket
         if let index = open.index(forKey: id) {
+            let before = open.values[index].h.cgroup
             Self.merge(new, into: &open.values[index])
+            let now = open.values[index].h.cgroup
+            if now != before {
+                countOpen(before, -1)
+                countOpen(now, 1)
+            }
             return
         }
-        if let number = closed[id] {
-            closedNames.update(number) { Self.merge(new, into: &$0) }
-            return
-        }
+        guard !closed.update(id, { Self.merge(new, into: &$0) }) else { return }
         while count > 0, footprint > limit - Self.openBytes { dropOne() }
         open[id] = new
+        countOpen(new.h.cgroup, 1)
         arrived.append(id)
         if arrived.count > 2 * open.count + 1024 { arrived.keep { open[$0] != nil } }
+    }
+
+    private mutating func countOpen(_ container: ContainerKey, _ more: Int) {
+        let now = (openOf[container] ?? 0) + more
+        openOf[container] = now > 0 ? now : nil
     }
 
     private static func merge(_ new: fr_socket, into known: inout fr_socket) {
@@ -82,33 +96,29 @@ public struct SocketRegistry {
     /// Remembers that a socket closed; its name stays until `expire`. Unknown ids and repeats change nothing.
     public mutating func closed(_ id: SocketID, at instant: Instant) {
         guard let raw = open.removeValue(forKey: id) else { return }
-        closed[id] = closedNames.append(.init(raw: raw, closed: max(instant, 1)))
+        countOpen(raw.h.cgroup, -1)
+        closed.append(raw, at: max(instant, 1))
     }
 
-    /// Forgets the sockets that closed before `limit`, the oldest instant the window holds. Returns how many.
+    /// Forgets the sockets that closed before `limit`, the oldest instant the window holds of any container: they may be the other
+    /// ends of what it holds. Returns how many.
     @discardableResult
     public mutating func expire(before limit: Instant) -> Int {
-        var count = 0
-        while let entry = closedNames.first, entry.closed < limit {
-            closedNames.removeFirst()
-            closed[entry.raw.h.socket] = nil
-            count += 1
-        }
-        return count
+        droppedUntil = droppedUntil.filter { $0.value >= limit }
+        return closed.expire(before: limit)
     }
 
-    /// The one that closed first, or, when all are open, the one that came first.
+    /// A closed one, or, when all are open, the one that came first.
     private mutating func dropOne() {
-        if let entry = closedNames.first {
-            closedNames.removeFirst()
-            closed[entry.raw.h.socket] = nil
+        if let (container, at) = closed.dropOne() {
             droppedClosed += 1
-            droppedUntil = max(droppedUntil ?? 0, entry.closed)
+            droppedUntil[container] = max(droppedUntil[container] ?? 0, at)
             return
         }
         while let id = arrived.first {
             arrived.removeFirst()
-            if open.removeValue(forKey: id) != nil {
+            if let raw = open.removeValue(forKey: id) {
+                countOpen(raw.h.cgroup, -1)
                 droppedOpen += 1
                 return
             }
@@ -116,18 +126,16 @@ public struct SocketRegistry {
     }
 
     /// What is known of a socket, without decoding: for paths that run per event.
-    public func record(_ id: SocketID) -> fr_socket? {
-        open[id] ?? closed[id].map { closedNames[$0].raw }
-    }
+    public func record(_ id: SocketID) -> fr_socket? { open[id] ?? closed[id]?.raw }
 
     /// What is known of a socket, decoded anew at each call.
     public subscript(id: SocketID) -> SocketInfo? { record(id).map(SocketInfo.init) }
 
     /// When a socket closed; `nil` when it has not or is unknown.
-    public func closedAt(_ id: SocketID) -> Instant? { closed[id].map { closedNames[$0].closed } }
+    public func closedAt(_ id: SocketID) -> Instant? { closed[id]?.closed }
 
     /// The records of all sockets, to be decoded off this thread with `SocketInfo.init`: a copy without strings.
-    public func records() -> [fr_socket] { open.values + closedNames.map(\.raw) }
+    public func records() -> [fr_socket] { open.values + closed.records() }
 
     /// All sockets, decoded.
     public func all() -> [SocketID: SocketInfo] {

@@ -184,11 +184,14 @@ public final class Window {
         }
     }
 
-    /// Forgets the blocks that end before `limit`, as for want of room: what else is known of their records is gone.
-    public func evict(before limit: Instant) {
-        for history in histories.values {
-            while let oldest = history.oldest, oldest.to < limit { evictOldest(of: history, byAge: false) }
-        }
+    /// Forgets the blocks of a container that end before `limit`, as for want of room: what else is known of its records up to then is
+    /// gone. In a block that begins before it and ends after it there may be more of these: they count as gone, too.
+    public func evict(_ container: ContainerKey, before limit: Instant) {
+        // One without a history has no records that are younger than the duration.
+        guard let history = histories[container] else { return }
+        while let oldest = history.oldest, oldest.to < limit { evictOldest(of: history, byAge: false) }
+        history.cut = max(history.cut ?? 0, limit)
+        history.cutByBytes = max(history.cutByBytes ?? 0, limit)
         cut = max(cut ?? 0, limit)
     }
 
@@ -221,6 +224,11 @@ public final class Window {
 
     /// From when on nothing of any container was evicted for want of room; `nil`: nothing ever was.
     public var cutByBytes: Instant? { cut.map { $0 &+ 1 } }
+
+    /// The containers of which something after `limit` was evicted for want of room, and from when on nothing was.
+    public func cutByBytes(after limit: Instant) -> [ContainerKey: Instant] {
+        histories.compactMapValues { $0.cutByBytes.map { $0 &+ 1 } }.filter { $0.value > limit }
+    }
 
     /// No record is older, ns; `nil`: there is none. Not the time of the oldest itself, which may be 2 s later: records wait for a
     /// second before they are in a block, and one of another kind may be sealed before them.

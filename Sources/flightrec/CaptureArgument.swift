@@ -15,6 +15,10 @@ extension DirectoryOption {
 extension Failure {
     init(_ error: CaptureError) {
         self.init(message: error.description)
-        if case .notFound = error { code = Exit.nothing }
+        switch error {
+        case .notFound: code = Exit.nothing
+        case .denied: code = Exit.privilege
+        default: break
+        }
     }
 }

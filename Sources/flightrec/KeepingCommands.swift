@@ -105,7 +105,7 @@ struct VacuumCommand: ParsableCommand {
             }
             if plan.evictions.isEmpty { Terminal.print("nothing to remove") }
         } catch {
-            throw Failure(message: error.description)
+            throw Failure(error)
         }
     }
 }

@@ -10,7 +10,8 @@ struct ListCommand: ParsableCommand {
         commandName: "list", abstract: "What was caught, newest first. `flightrec` alone does this.",
         discussion: """
             As wide as the terminal, 80 columns in a pipe, or $COLUMNS. An ID is as long as tells it from the others: all of \
-            it is in --json. A file is read whole, and its checksum compared, by `show`, `sql` and `export` only.
+            it is in --json. In less than 100 columns it stands for the time, with which it begins. A file is read whole, and \
+            its checksum compared, by `show`, `sql` and `export` only.
 
             EXAMPLES:
               flightrec list --since 24h
@@ -38,11 +39,15 @@ struct ListCommand: ParsableCommand {
             if let count { rows = Array(rows.prefix(max(0, count))) }
             if rows.isEmpty && !all.isEmpty && !json {
                 Terminal.print("None of \(all.count) matches; `flightrec list` alone shows all.")
-                return
+            } else {
+                Terminal.print(json ? try listJSON(rows) : renderList(rows, style: Terminal.style))
             }
-            Terminal.print(json ? try listJSON(rows) : renderList(rows, style: Terminal.style))
+            let unread = all.count(where: { $0.state == .unreadable })
+            if unread > 0, container != nil || cause != nil {
+                Terminal.complain("\(unread) of \(all.count) can't be read: whether they match is not known")
+            }
         } catch let error as CaptureError {
-            throw Failure(message: error.description)
+            throw Failure(error)
         }
     }
 }

@@ -41,8 +41,7 @@ struct ShowCommand: ParsableCommand {
                 incident: incident, row: row, options: options, style: Terminal.style, to: Terminal.print)
             if !some { throw ExitCode(Exit.nothing) }
         } catch let error as CaptureError {
-            if case .notFound = error { throw Failure(message: error.description, code: Exit.nothing) }
-            throw Failure(message: error.description)
+            throw Failure(error)
         }
     }
 

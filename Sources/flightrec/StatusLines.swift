@@ -50,6 +50,16 @@ struct StatusLines {
                     + "\(minimum ?? ", not full yet"); \(Format.size(UInt64(status.windowBytes))) of "
                     + Format.size(UInt64(status.windowBudget))
             ))
+        if let least = status.cutShort.first {
+            var text = "least of \(Sanitizer.clean(least.container))"
+            let more = status.cutShort.dropFirst().prefix(2)
+            for short in more {
+                text += ", \(Sanitizer.clean(short.container)) \(Format.duration(short.completeNs))"
+            }
+            let rest = status.cutShortContainers - 1 - more.count
+            if rest > 0 { text += ", \(Format.count(rest)) more cut short" }
+            all.append(("", text + "; all of every other container"))
+        }
         var names =
             "\(Format.count(UInt64(status.sockets))) known; their names take \(Format.size(UInt64(status.namesBytes)))"
         if status.unnamedSockets > 0 {

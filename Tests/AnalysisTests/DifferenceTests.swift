@@ -103,6 +103,30 @@ private let at: UInt64 = 10_000 * ms
         #expect(busiest.container == nil)
     }
 
+    /// Ticks of a busy CPU, 100 ms each, where `isTimed`.
+    private func load(_ isTimed: (UInt64) -> Bool) throws -> Difference? {
+        var evidence = capture([queued])
+        for start in stride(from: UInt64(0), to: 20_000, by: 100) where isTimed(start) {
+            let busy = (10_000..<10_800).contains(start)
+            evidence.softirqTicks.append(
+                SoftirqTick(
+                    cpu: 0, from: start * ms, to: (start + 100) * ms, total: 90 * ms, netRX: (busy ? 80 : 2) * ms))
+        }
+        return try compared(evidence)["softirq NET_RX"]
+    }
+
+    @Test func softirqsOfATimeThatWasHardlyTimedAreNotCompared() throws {
+        let all = try #require(try load { _ in true })
+        // For some of it the hooks were off: what is left is enough.
+        let most = try #require(try load { !(2_000..<9_400).contains($0) && !(10_400..<10_700).contains($0) })
+        #expect(abs(most.during - all.during) < 1e-9 && abs((most.before ?? 0) - (all.before ?? 0)) < 1e-9)
+        // They came back just before the turn, or were on for a moment long before.
+        #expect(try load { $0 >= 9_700 } == nil)
+        #expect(try load { $0 < 400 || $0 >= 10_000 } == nil)
+        // Off for most of the turn.
+        #expect(try load { $0 < 10_300 || $0 >= 10_800 } == nil)
+    }
+
     @Test func softnet() throws {
         var evidence = capture([queued])
         for time in Self.looks {

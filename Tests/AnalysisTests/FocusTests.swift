@@ -26,6 +26,20 @@ private let at: UInt64 = 10_000 * ms
         #expect(analyze(evidence).summary.verdict.confidence == .low)
     }
 
+    @Test func aGapOfAnotherContainerDoesNotLowerTheConfidence() {
+        var evidence = capture([queued, served(3, 0, 700)])
+        let whole = analyze(evidence).summary.verdict
+        evidence.gaps = [Gap(from: 0, to: at + 1, lost: 0, why: "cut short", container: 7)]
+        #expect(analyze(evidence).summary.verdict == whole)
+        evidence.gaps[0].container = 1
+        #expect(analyze(evidence).summary.verdict.confidence == .low)
+        // That of who is on the other end is missed.
+        evidence.gaps[0].container = 2
+        #expect(analyze(evidence).summary.verdict == whole)
+        evidence.watchPeer(role: .called)
+        #expect(analyze(evidence).summary.verdict.confidence == .low)
+    }
+
     @Test func figuresFromAHostileFileDoNotTrap() {
         var turn = queued
         turn.start = 0

@@ -2,6 +2,7 @@ import Analysis
 import CFlightrec
 import CaptureFixtures
 import Events
+import Glibc
 import Testing
 import Window
 
@@ -146,5 +147,57 @@ import Window
         let span = written.evidence.from...written.evidence.to
         let briefs = try reader.briefs(overlapping: span, of: read.evidence)
         #expect(briefs.count == turns.count)
+    }
+
+    /// ns of this thread's CPU that it takes to look through `blocks` blocks of a turn each with `hung` turns open.
+    private func cost(hung: Int, blocks number: Int) throws -> UInt64 {
+        var blocks: [Block] = []
+        for first in stride(from: 0, to: hung, by: 4000) {
+            let open = (first..<min(first + 4000, hung)).map {
+                CaptureFixture.turn(
+                    UInt64($0), UInt64($0) + 9_000_000_000, container: 1, socket: 2 * SocketID($0), kind: .open)
+            }
+            blocks.append(CaptureFixture.block(.open, 1, open))
+        }
+        for index in 0..<number {
+            let end = CaptureFixture.second + UInt64(index)
+            let turn = CaptureFixture.turn(end - 1000, end, container: 1, socket: 2 * SocketID(index) + 1)
+            blocks.append(CaptureFixture.block(.turn, 1, [turn]))
+        }
+        func now() -> UInt64 {
+            var time = timespec()
+            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+            return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+        }
+        let began = now()
+        let turns = try BlockTurns(blocks, from: 0, to: .max)
+        let took = now() - began
+        #expect(turns.count == hung + number)
+        return took
+    }
+
+    /// Not so much as their product: a host on which all hangs is where a capture is wanted.
+    @Test func veryManyHungTurnsAreNoMoreWorkForEachBlock() throws {
+        let few = try cost(hung: 20_000, blocks: 20)
+        let many = try cost(hung: 20_000, blocks: 2_000)
+        #expect(many < 4 * few, "\(few) and \(many) ns")
+    }
+
+    @Test(arguments: [1, 5000]) func aHungTurnOfAConnectionThatEndedIsNotTold(others: Int) throws {
+        // It was seen open twice, and its end has another start: one by its number.
+        var blocks: [Block] = []
+        for (start, end) in [(1000, 2000), (1001, 3000)] as [(UInt64, UInt64)] {
+            let open = (0..<others).map {
+                CaptureFixture.turn(start, end, container: 1, socket: 7 + SocketID($0), kind: .open)
+            }
+            for part in stride(from: 0, to: others, by: 4000) {
+                blocks.append(CaptureFixture.block(.open, 1, Array(open[part..<min(part + 4000, others)])))
+            }
+        }
+        let ended = CaptureFixture.turn(1002, 5000, container: 1, socket: 7)
+        blocks.append(CaptureFixture.block(.turn, 1, [ended]))
+        let turns = try BlockTurns(blocks, from: 0, to: .max)
+        let open = try turns.lasting(atLeast: 0).filter(\.isOpen)
+        #expect(open.count == others - 1 && !open.contains { $0.socket == 7 })
     }
 }

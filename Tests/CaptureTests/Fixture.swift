@@ -43,7 +43,10 @@ struct Fixture {
                 kind: trigger, at: 50 * Self.second, container: 77, socket: 1, observed: 812_000_000,
                 threshold: 200_000_000, rule: "absolute 200ms")
         ]
-        evidence.gaps = [Gap(from: 41 * Self.second, to: 42 * Self.second, lost: 9, why: "ring full")]
+        evidence.gaps = [
+            Gap(from: 41 * Self.second, to: 42 * Self.second, lost: 9, why: "ring full"),
+            Gap(from: 40 * Self.second, to: 41 * Self.second, lost: 0, why: "cut short", container: Self.networkKey),
+        ]
         let name = ContainerName(id: "c0ffee", name: container, runtime: "docker", image: "redis:7")
         evidence.containers = [
             77: name, Self.networkKey: ContainerName(id: "netns", name: "länge 容器", runtime: "unknown"),

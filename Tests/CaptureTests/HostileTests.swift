@@ -57,6 +57,7 @@ import Window
         let path = try altered(
             """
             ALTER TABLE turn_slow DROP COLUMN send_blocked_ns; ALTER TABLE turn_slow DROP COLUMN tcp_receive_ns;
+            ALTER TABLE gap DROP COLUMN container;
             PRAGMA user_version = 2
             """)
         #expect(try state(path) == .ok)
@@ -65,6 +66,13 @@ import Window
         before.sendBlocked = now.sendBlocked
         before.receiveProcessing = now.receiveProcessing
         #expect(before == now)
+    }
+
+    /// Version 3 has no such column.
+    @Test func aCaptureOfBeforeGapsHadContainersOpens() throws {
+        let path = try altered("ALTER TABLE gap DROP COLUMN container; PRAGMA user_version = 3")
+        let gaps = try CaptureReader.open(path).frame().gaps
+        #expect(gaps.map(\.why) == ["ring full", "cut short"] && gaps.allSatisfy { $0.container == nil })
     }
 
     @Test func everyTruncationIsNoticed() throws {
@@ -112,7 +120,7 @@ import Window
         try DatabaseQueue(path: other).write { try $0.execute(sql: "CREATE TABLE t (a)") }
         #expect(try state(other) == .foreign)
         #expect(try state(scratch.path) == .foreign)
-        #expect(try state(altered("PRAGMA user_version = 4")) == .newer)
+        #expect(try state(altered("PRAGMA user_version = 5")) == .newer)
         #expect(try state(altered("PRAGMA user_version = 0")) == .corrupt)
         #expect(try state(altered("PRAGMA journal_mode = WAL")) == .corrupt)
         #expect(throws: CaptureError.notFound("/nowhere.flightrec")) { try CaptureReader.open("/nowhere.flightrec") }

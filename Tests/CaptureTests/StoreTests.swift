@@ -1,5 +1,6 @@
 import Analysis
 import Foundation
+import Glibc
 import Testing
 
 @testable import Capture
@@ -37,6 +38,35 @@ import Testing
         #expect(list[2].problem.contains("not a SQLite file"))
         let size = try FileManager.default.attributesOfItem(atPath: second)[.size] as? UInt64
         #expect(list[0].bytes == size)
+    }
+
+    /// As a user who may read what all may; as one already, or by this thread's own id for files (setfsuid(2)).
+    private func asNobody<Value>(_ body: () throws -> Value) rethrows -> Value {
+        guard geteuid() == 0, let symbol = dlsym(nil, "setfsuid") else { return try body() }
+        let become = unsafeBitCast(symbol, to: (@convention(c) (UInt32) -> Int32).self)
+        _ = become(65534)
+        defer { _ = become(0) }
+        return try body()
+    }
+
+    @Test func whatMayNotBeReadIsNotCalledDamaged() throws {
+        let secret = try publish("20260101T000000Z-aa")
+        try publish("20260102T000000Z-bb")
+        chmod(secret, 0)
+        let list = try asNobody { try store.list() }
+        #expect(list.map(\.state) == [.ok, .unreadable])
+        #expect(list[1].problem == "not permitted: run with sudo" && list[1].summary == nil)
+        #expect(throws: CaptureError.denied(path: secret)) { try asNobody { try CaptureReader.open(secret) } }
+        #expect(CaptureError.denied(path: secret).description.contains("run with sudo"))
+        // Nobody knows what it is: it is not the one to make room.
+        let policy = RetentionPolicy(maximumCount: 0)
+        #expect(policy.plan(for: list, now: 0, free: .max).evictions.map(\.capture.id) == [list[0].id])
+        // A directory whose names can be read, and nothing else, is not an empty one.
+        chmod(scratch.path, 0o744)
+        defer { chmod(scratch.path, 0o755) }
+        #expect(throws: CaptureError.denied(path: scratch.path)) { try asNobody { try store.list() } }
+        chmod(scratch.path, 0o700)
+        #expect(throws: CaptureError.denied(path: scratch.path)) { try asNobody { try store.list() } }
     }
 
     @Test func resolvesNames() throws {

@@ -1,4 +1,5 @@
 import Analysis
+import CFlightrec
 import Events
 import Testing
 
@@ -31,6 +32,30 @@ private let second: UInt64 = 1_000_000_000
         #expect(evidence.wall(61 * second) == 1_061_000_600_000)
         evidence.clocks = []
         #expect(evidence.wall(100 * second) == 1_000_000_001)
+    }
+
+    @Test func softirqsAreNotedOfTimesWithTheHooksOnAlone() {
+        var load = SoftirqLoad()
+        var total: UInt64 = 0
+        func note(_ at: UInt64, since: UInt64?) {
+            total += 100
+            var totals = Array(repeating: [fr_softirq_total()], count: Int(FR_SOFTIRQ_VECTORS))
+            totals[3][0].total = total
+            load.note(totals, at: at, timedSince: since)
+        }
+        note(10, since: 0)
+        note(20, since: 0)
+        // Let go of for a while: some of the next readings' time is missing.
+        note(30, since: nil)
+        note(40, since: nil)
+        note(50, since: 45)
+        note(60, since: 45)
+        // They were off and on again between two readings.
+        note(70, since: 65)
+        note(80, since: 65)
+        let ticks = load.over(0, .max)
+        #expect(ticks.map(\.from) == [10, 50, 70] && ticks.map(\.to) == [20, 60, 80])
+        #expect(ticks.allSatisfy { $0.netRX == 100 && $0.total == 100 })
     }
 
     @Test func aClockSetAllDayIsBounded() {

@@ -120,11 +120,15 @@ import Testing
     @Test func gapsAreTold() throws {
         var evidence = Fixtures.evidence()
         evidence.gaps = [Gap(from: evidence.from, to: evidence.from + 1, lost: 3, why: "ring full")]
-        let gap = try first(object(shown(Fixtures.incident(evidence))["coverage"])["gaps"])
+        var gap = try first(object(shown(Fixtures.incident(evidence))["coverage"])["gaps"])
+        #expect(gap["container"] is NSNull)
         #expect(gap["lost"] as? Int == 3)
         #expect(gap["why"] as? String == "ring full")
         #expect(gap["from"] as? String == "2026-11-23T16:51:54.188123456Z")
         #expect(gap["to"] as? String == "2026-11-23T16:51:54.188123457Z")
+        evidence.gaps[0].container = evidence.triggers[0].container
+        gap = try first(object(shown(Fixtures.incident(evidence))["coverage"])["gaps"])
+        #expect(gap["container"] as? String == "redis")
     }
 
     @Test func callsCarryTheirOwnVerdict() throws {

@@ -53,11 +53,32 @@ import Testing
         try expectGolden(text, "list-\(width)\(utf8 ? "" : "-ascii")")
     }
 
+    @Test func whatCouldNotBeReadIsCountedApart() {
+        var rows = Self.rows(3)
+        rows[1].state = .unreadable
+        rows[1].note = "not permitted: run with sudo"
+        let text = renderList(rows, style: Style(color: false, width: 120, utf8: true))
+        #expect(text.contains("  unreadable  not permitted: run with sudo"))
+        #expect(text.contains("\n1 of 3 could not be read: what is in them is not known"))
+        rows[1].state = .corrupt
+        #expect(!renderList(rows, style: Style(color: false, width: 120, utf8: true)).contains("could not be read"))
+    }
+
     @Test(arguments: [80, 120]) func fortyContainers(width: Int) throws {
         let text = renderList(Self.rows(40), style: Style(color: false, width: width, utf8: true))
         expectFits(text, width)
         #expect(text.split(separator: "\n").count == 42)
         try expectGolden(text, "list-\(width)-forty")
+    }
+
+    /// In 80 columns, which a pipe has too, the summary is the widest, and the time is told once.
+    @Test func littleRoomIsForTheSummary() {
+        let narrow = renderList(Self.rows(40), style: Style(color: false, width: 80, utf8: true))
+        #expect(narrow.contains("paused for 799 ms (cgroup fr") && narrow.hasPrefix("ID (UTC) "))
+        let local = renderList(Self.rows(40), style: Style(color: false, width: 80, utf8: true, localTime: true))
+        #expect(local.hasPrefix("TIME "))
+        let wide = renderList(Self.rows(40), style: Style(color: false, width: 100, utf8: true))
+        #expect(wide.hasPrefix("TIME (UTC) "))
     }
 
     @Test func colourChangesNothingElse() {
@@ -67,11 +88,12 @@ import Testing
         #expect(uncoloured(coloured) == plain)
     }
 
-    @Test func shownPrefixesAreUnique() {
+    @Test(arguments: [80, 100]) func shownPrefixesAreUnique(width: Int) {
         let rows = Self.rows(40)
-        let text = renderList(rows, style: Style(color: false, width: 80, utf8: true))
+        let text = renderList(rows, style: Style(color: false, width: width, utf8: true))
         let shown = text.split(separator: "\n").dropFirst().prefix(40).map { line in
-            line.split(separator: " ").last.map { $0.filter { $0 != "*" } } ?? ""
+            let words = line.split(separator: " ")
+            return (width < 100 ? words.first : words.last).map { $0.filter { $0 != "*" } } ?? ""
         }
         for prefix in shown { #expect(rows.filter { $0.summary.id.hasPrefix(prefix) }.count == 1, "\(prefix)") }
     }

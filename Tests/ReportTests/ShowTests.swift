@@ -82,6 +82,26 @@ import Testing
         try expectGolden(text, "show-80-gaps")
     }
 
+    @Test func othersGapsAreToldAsTheirs() throws {
+        func coverage(_ container: ContainerKey) -> String {
+            var evidence = Fixtures.evidence()
+            evidence.containers[5] = ContainerName(id: "5", name: "churn", runtime: "docker")
+            evidence.gaps = [
+                Gap(
+                    from: evidence.from, to: Fixtures.spike, lost: 0, why: "history cut short by --memory",
+                    container: container)
+            ]
+            return show(Fixtures.incident(evidence), Style(color: false, width: 120, utf8: true))
+        }
+        let others = coverage(5)
+        #expect(others.contains("history cut short by --memory, of churn only"))
+        #expect(others.contains("kept     all of redis: what was cut short is others' history"))
+        #expect(!others.contains("not recorded"))
+        let own = coverage(Fixtures.evidence().triggers[0].container)
+        #expect(own.contains("history cut short by --memory, of redis only") && own.contains("not recorded"))
+        #expect(!own.contains("kept     "))
+    }
+
     @Test(arguments: [true, false]) func whatIsDifferent(utf8: Bool) throws {
         let text = show(Fixtures.incident(Fixtures.crowd()), Style(color: false, width: 80, utf8: utf8))
         expectFits(text, 80)

@@ -73,6 +73,38 @@ private let second: UInt64 = 1_000_000_000
         #expect(tracker.due(at: 202 * second)?.fired == 2)
     }
 
+    /// A request that hangs, watched as client 1 sees it and as server 2 does, ends at both: whichever ends first, and though each
+    /// has a threshold of its own, it is one incident.
+    @Test(arguments: [false, true], [false, true]) func aRequestWatchedAtBothEndsIsOneIncident(
+        serverFirst: Bool, apart: Bool
+    ) {
+        var tracker = IncidentTracker(before: second, after: 2 * second)
+        func note(_ kind: TriggerFact.Kind, _ end: UInt64, at: UInt64) {
+            let fact = TriggerFact(
+                kind: kind, at: at * second, container: end, socket: SocketID(end), observed: (at - 100) * second,
+                threshold: 1, rule: "t")
+            tracker.note(fact, began: 100 * second) { [] }
+        }
+        var lines: Set<IncidentOpening> = []
+        func publish(at: UInt64) {
+            guard let incident = tracker.due(at: at * second), let first = incident.triggers.first else { return }
+            lines.subtract(incident.replaces)
+            lines.insert(IncidentOpening(container: first.container, at: incident.opened))
+        }
+        note(.inFlight, 1, at: 101)
+        if apart { publish(at: 104) }
+        note(.inFlight, 2, at: apart ? 105 : 101)
+        publish(at: 110)
+        #expect(lines.count == (apart ? 2 : 1), "while it hangs and each end fires at its own time")
+        for end in serverFirst ? [2, 1] : [1, 2] as [UInt64] { note(.latency, end, at: 120) }
+        publish(at: 130)
+        #expect(lines.count == 1 && lines.first?.at == 120 * second)
+        // The next one is seen with its end alone.
+        for end in serverFirst ? [2, 1] : [1, 2] as [UInt64] { note(.latency, end, at: 200) }
+        publish(at: 210)
+        #expect(lines.count == 2 && tracker.suppressed.isEmpty)
+    }
+
     @Test func hangsOfOneIncidentEndOneAfterTheOther() {
         var tracker = IncidentTracker(before: second, after: second)
         for socket in [1, 2, 3] as [SocketID] {

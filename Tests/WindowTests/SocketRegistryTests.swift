@@ -5,11 +5,13 @@ import Testing
 @testable import Window
 
 @Suite struct SocketRegistryTests {
-    private func socket(_ id: UInt32, at instant: UInt64, established: UInt64 = 0, pid: UInt32? = nil) -> fr_socket {
+    private func socket(
+        _ id: UInt32, at instant: UInt64, established: UInt64 = 0, pid: UInt32? = nil, of container: UInt64 = 42
+    ) -> fr_socket {
         var socket = fr_socket()
         socket.h.socket = id
         socket.h.ts = instant
-        socket.h.cgroup = 42
+        socket.h.cgroup = container
         socket.established = established
         socket.write_seq = established == 0 ? 0 : 111
         socket.rcv_nxt = established == 0 ? 0 : 222
@@ -67,7 +69,7 @@ import Testing
         registry.closed(2, at: 5)
         registry.observe(socket(4, at: 6))
         #expect(Set(registry.all().keys) == [1, 3, 4])
-        #expect(registry.droppedClosed == 1 && registry.droppedOpen == 0 && registry.droppedUntil == 5)
+        #expect(registry.droppedClosed == 1 && registry.droppedOpen == 0 && registry.droppedUntil == [42: 5])
         registry.observe(socket(5, at: 7))
         #expect(Set(registry.all().keys) == [3, 4, 5])
         #expect(registry.droppedClosed == 1 && registry.droppedOpen == 1)
@@ -82,11 +84,45 @@ import Testing
             }
         }
         churn(100...199)
-        #expect(registry.droppedUntil != nil && registry.mostAreClosed)
+        #expect(registry.droppedUntil[42] != nil && registry.mostAreClosed(42))
         for id in 200...217 as ClosedRange<UInt32> { registry.observe(socket(id, at: 200)) }
         churn(300...399)
         // A name went as soon as its socket had closed; those of the open ones are all there.
-        #expect(registry.droppedUntil ?? 0 >= 390 && registry.droppedOpen == 0 && !registry.mostAreClosed)
+        #expect(registry.droppedUntil[42] ?? 0 >= 390 && registry.droppedOpen == 0 && !registry.mostAreClosed(42))
+    }
+
+    @Test func whoseConnectionsComeAndGoLosesItsOwnNamesOnly() {
+        var registry = SocketRegistry(bytes: 1_000 * SocketRegistry.closedBytes)
+        var id: UInt32 = 0
+        func close(_ container: UInt64, at instant: UInt64) {
+            id += 1
+            registry.observe(socket(id, at: instant, of: container))
+            registry.closed(id, at: instant)
+        }
+        // The quiet ones' are the oldest of all.
+        for instant in 1...200 as ClosedRange<UInt64> {
+            close(1, at: instant)
+            close(2, at: instant)
+        }
+        for instant in 201...5_000 as ClosedRange<UInt64> { close(3, at: instant) }
+        #expect(registry.droppedUntil.keys.sorted() == [3] && registry.droppedUntil[3] ?? 0 > 4_000)
+        #expect(registry.mostAreClosed(3))
+        for quiet in 1...400 as ClosedRange<UInt32> { #expect(registry.closedAt(quiet) == UInt64(quiet + 1) / 2) }
+        // Two that are as busy share what room there is; the quiet ones keep theirs.
+        for instant in 5_001...9_000 as ClosedRange<UInt64> {
+            close(3, at: instant)
+            close(4, at: instant)
+        }
+        #expect(registry.droppedUntil.keys.sorted() == [3, 4])
+        let held = Dictionary(grouping: registry.records(), by: \.h.cgroup).mapValues(\.count)
+        #expect(held[1] == 200 && held[2] == 200 && abs((held[3] ?? 0) - (held[4] ?? 0)) <= 70)
+        #expect(registry.expire(before: 101) == 200)
+        #expect(registry.closedAt(199) == nil && registry.closedAt(201) == 101)
+        registry.expire(before: 10_000)
+        #expect(registry.count == 0 && registry.droppedUntil.isEmpty)
+        // Emptied places are used again.
+        close(9, at: 10_001)
+        #expect(registry.records().map(\.h.cgroup) == [9] && registry.closedAt(id) == 10_001)
     }
 
     @Test func churnStaysBoundedAndCounted() {

@@ -90,11 +90,16 @@ import Testing
         append(turn(10 * second), to: window)
         window.seal(olderThan: .max)
         append(turn(50 * second), to: window)
+        append(turn(12 * second, 2), to: window)
         #expect(window.oldest == 8 * second)
-        window.evict(before: 20 * second)
-        #expect(window.statistics.records == 1 && window.oldest == 48 * second)
-        #expect(window.cutByBytes(1) == 10 * second + 1 && window.cutByBytes == 20 * second + 1)
+        window.evict(1, before: 20 * second)
+        #expect(window.statistics.records == 2 && window.oldest == 10 * second)
+        #expect(window.cutByBytes(1) == 20 * second + 1 && window.cutByBytes == 20 * second + 1)
         #expect(window.evicted(1) == (byAge: 0, byBytes: 1))
+        // The other one lost nothing, and it says so.
+        #expect(window.cutByBytes(2) == nil && window.oldestComplete(2) == 0)
+        #expect(window.cutByBytes(after: 0) == [1: 20 * second + 1])
+        #expect(window.cutByBytes(after: 20 * second + 1).isEmpty)
     }
 
     @Test func bytesStayWithinTheBudgetAndNothingIsLostSilently() throws {

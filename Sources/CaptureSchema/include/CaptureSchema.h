@@ -7,3 +7,5 @@ const char *flightrec_schema_002_text(void);
 extern const unsigned long flightrec_schema_002_size;
 const char *flightrec_schema_003_text(void);
 extern const unsigned long flightrec_schema_003_size;
+const char *flightrec_schema_004_text(void);
+extern const unsigned long flightrec_schema_004_size;
