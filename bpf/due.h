@@ -7,9 +7,9 @@
 const volatile s64 fr_pending_from_rq = 0;
 
 struct fr_due {
-	u64 since;
-	u64 vectors;	/* that were pending when ksoftirqd got the CPU, and have not run yet */
-	u64 slow_since;	/* the last slow run of any vector */
+	u64 since;	/* ksoftirqd waited for the CPU */
+	u64 vectors;	/* that were pending when it got the CPU, and have not run yet */
+	u64 slow_since;	/* the last slow or late run of any vector */
 	u64 slow_until;
 };
 
@@ -23,47 +23,60 @@ struct {
 	__type(value, struct fr_due);
 } due SEC(".maps");
 
-/* This CPU's ksoftirqd has got it, after waiting `since` (0: not known). What is pending was raised in the meantime or before: each may
- * have been due for less than that, like a packet that came when others waited already. */
-static __always_inline void fr_softirqs_due(struct task_struct *ksoftirqd, u64 since)
+static __always_inline struct fr_due *fr_due(void)
 {
 	u32 zero = 0;
-	struct fr_due *d = bpf_map_lookup_elem(&due, &zero);
+	return bpf_map_lookup_elem(&due, &zero);
+}
+
+/* This CPU's ksoftirqd has got it, after waiting `since` (0: not known). */
+static __always_inline void fr_softirqs_due(struct task_struct *ksoftirqd, u64 since)
+{
+	struct fr_due *d = fr_due();
 	if (!d || !since || !fr_pending_from_rq || !bpf_core_field_exists(struct cfs_rq, rq))
 		return;
 	u16 pending = 0;
 	/* local_softirq_pending(): a word of 16 bits on x86, the low half of one elsewhere. */
 	bpf_probe_read_kernel(&pending, sizeof(pending), (void *)BPF_CORE_READ(ksoftirqd, se.cfs_rq, rq) + fr_pending_from_rq);
-	d->since = since;
-	d->vectors = pending;
+	/* Where it lost the CPU in between, what has not run was due before. */
+	if (!d->vectors)
+		d->since = since;
+	d->vectors |= pending;
+}
+
+/* Ksoftirqd sleeps: nothing is left to it. */
+static __always_inline void fr_softirqs_done(void)
+{
+	struct fr_due *d = fr_due();
+	if (d)
+		d->vectors = 0;
 }
 
 static __always_inline void fr_softirq_was_slow(u64 since, u64 until)
 {
-	u32 zero = 0;
-	struct fr_due *d = bpf_map_lookup_elem(&due, &zero);
+	struct fr_due *d = fr_due();
 	if (!d)
 		return;
 	d->slow_since = since;
 	d->slow_until = until;
 }
 
-/* Since when the softirq that begins now was due, at the most; 0: it runs right where it was raised. */
-static __always_inline u64 fr_due_since(u32 vector, u64 now)
+/* Since when the softirq that begins now was due, at the most; 0: it runs right where it was raised. `left`: when it ran last. It
+ * was raised after that: what is pending is taken over before any of it runs, and where ksoftirqd is to run others may run it too. */
+static __always_inline u64 fr_due_since(u32 vector, u64 now, u64 left)
 {
-	u32 zero = 0;
-	struct fr_due *d = bpf_map_lookup_elem(&due, &zero);
+	struct fr_due *d = fr_due();
 	if (!d)
 		return 0;
 	u64 since = 0;
-	if (now - d->slow_until < FR_RIGHT_AFTER_NS)
+	if (now - d->slow_until < FR_RIGHT_AFTER_NS && d->slow_since > fr_softirqs_since)
 		since = d->slow_since;
 	if (d->vectors >> (vector & 63) & 1) {
 		d->vectors &= ~(1ULL << (vector & 63));
-		if (!since || d->since < since)
+		if (d->since > fr_softirqs_since && (!since || d->since < since))
 			since = d->since;
 	}
-	return since > fr_softirqs_since ? since : 0;
+	return since && since < left ? left : since;
 }
 
 #endif

@@ -242,6 +242,7 @@ struct fr_softirq_total {
 	__fr_u64 deferred_max;	/* ns, longest time that one was due since userspace last reset it */
 	__fr_u64 due;		/* since when the one being served was, at the most; 0: it ran where it was raised */
 	__fr_u64 entered;	/* 0: not running */
+	__fr_u64 left;		/* when it last ran out */
 };
 
 /* Per CPU. emitted = delivered + lost, by kind, always. */
@@ -281,7 +282,7 @@ FR_ASSERT(fr_softirq, 80);
 FR_ASSERT(fr_slice, 64);
 FR_ASSERT(fr_queued, 104);
 FR_ASSERT(fr_stack, 136);
-FR_ASSERT(fr_softirq_total, 48);
+FR_ASSERT(fr_softirq_total, 56);
 FR_ASSERT(fr_counters, 296);
 FR_ASSERT(fr_service, 16);
 FR_ASSERT(fr_brief, 88);

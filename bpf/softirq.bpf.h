@@ -93,7 +93,11 @@ int walk_ksoftirqd(struct bpf_iter__task *ctx)
 		if (comm[i] != name[i])
 			return 0;
 	struct fr_thread *t = bpf_task_storage_get(&threads, task, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!t || t->softirqs)
+	if (!t)
+		return 0;
+	/* Userspace counts them. */
+	bpf_seq_write(ctx->meta->seq, name, 1);
+	if (t->softirqs)
 		return 0;
 	/* As a rule it sleeps. If not, the switch hook says so when it next gives up the CPU. */
 	t->now.start = bpf_ktime_get_ns();
@@ -109,7 +113,7 @@ int BPF_PROG(softirq_entry_tp, unsigned int vector)
 	if (!t)
 		return 0;
 	t->entered = bpf_ktime_get_ns();
-	t->due = fr_due_since(vector, t->entered);
+	t->due = fr_due_since(vector, t->entered, t->left);
 	return 0;
 }
 
@@ -128,9 +132,10 @@ int BPF_PROG(softirq_exit_tp, unsigned int vector)
 		t->max = run;
 	if (deferred > t->deferred_max)
 		t->deferred_max = deferred;
-	if (run >= fr_softirq_run_ns)
-		fr_softirq_was_slow(t->entered, now);
+	if (run >= fr_softirq_run_ns || deferred >= fr_softirq_run_ns)
+		fr_softirq_was_slow(deferred ? t->due : t->entered, now);
 	t->entered = 0;
+	t->left = now;
 	if (run < fr_softirq_run_ns && deferred < fr_softirq_late_ns)
 		return 0;
 	struct fr_softirq *e = fr_reserve(sizeof(*e), FR_SOFTIRQ);

@@ -95,7 +95,7 @@ struct {
 	__type(value, struct fr_sock);
 } sockets_by_address SEC(".maps");
 
-/* A new entry to copy from: 352 bytes of zeros are too many for the stack of a deep call. */
+/* A new entry to copy from: 360 bytes of zeros are too many for the stack of a deep call. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

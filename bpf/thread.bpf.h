@@ -15,6 +15,8 @@ static __always_inline int fr_on_switch(bool preempt, struct task_struct *prev, 
 			t->now.syscall = fr_task_syscall(prev);
 		else if (fr_task_throttled(prev))
 			t->now.flags |= FR_SLICE_THROTTLED;
+		if (t->softirqs && t->now.why != FR_OFF_PREEMPTED)
+			fr_softirqs_done();
 	}
 	t = fr_thread_of(next);
 	if (!t || !t->now.start)

@@ -83,8 +83,9 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		open->read_first = open->read_last = open->tx_first = open->tx_last = open->tx_bytes = 0;
 		open->sndbuf_wait = open->rwnd_wait = open->send_wait = open->acked = 0;
 		open->tcp_receive = fr_time_receive ? st->next_receive : 0;
-		open->tx_tid = open->nagle_us = open->rx_late_us = open->retransmits = open->unseen = 0;
-		open->rx_cpu = FR_NO_CPU;
+		open->tx_tid = open->nagle_us = open->retransmits = open->unseen = 0;
+		open->rx_late_us = st->next_late;
+		open->rx_cpu = st->next_cpu;
 		open->sequence = sequence + 1;
 		open->flags = FR_TURN_OPEN | FR_TURN_UNREAD;
 	} else if (phase == FR_REQUEST && !st->read_first)

@@ -13,17 +13,23 @@ extension Rules {
             guard let arrival, let at, at > arrival.late else { continue }
             late.append(at - arrival.late..<at)
         }
-        // Which CPU's run held this packet is known from where it arrived; else it is inferred from its time.
-        let isInferred = it.answer.map { $0.arrival == nil || it.turn.arrival == nil } ?? false
-        let cpus = isInferred ? [] : arrivals(it)
-        let near = longRuns(it).filter { cpus.isEmpty || cpus.contains($0.slow.cpu) }
-        let between: Set<String> = ["tcp-stack", "tcp-receive", "request-transit", "response-transit"]
+        // Which CPU's run held a packet is known from where it arrived; else it is inferred from its time.
+        let runs = longRuns(it)
+        let isCall = it.turn.role == .called
+        let ways = [
+            Way(["request-transit"], by: isCall ? it.answer?.arrival?.cpu : it.turn.arrival?.cpu, of: runs),
+            Way(["response-transit", "tcp-stack", "tcp-receive"], by: it.turn.arrival?.cpu, of: runs),
+        ]
+        let near = ways.flatMap(\.runs).sorted { ($0.slow.at, $0.slow.cpu) < ($1.slow.at, $1.slow.cpu) }
         let delivering =
-            it.turn.role == .called && it.answer == nil
-            ? near.filter { run in it.turn.receivedFirst.map { run.span.contains($0) } ?? false } : []
-        let exact = it.overlap(late + near.map(\.span), between)
+            isCall && it.answer == nil
+            ? ways[1].runs.filter { run in it.turn.receivedFirst.map { run.span.contains($0) } ?? false } : []
+        let between = ways.reduce(UInt64(0)) { $0 + it.overlap(late + $1.runs.map(\.span), $1.stages) }
+        let exact = ways.reduce(UInt64(0)) {
+            $0 + it.overlap(late + ($1.isKnown ? $1.runs.map(\.span) : []), $1.stages)
+        }
         let stacks = it.overlap(late + delivering.map(\.span), ["waiting-for-peer", "network"])
-        let time = exact + stacks
+        let time = between + stacks
         let worst = near.filter { $0.span.overlaps(it.span) }.max {
             $0.span.clamped(to: it.span).length < $1.span.clamped(to: it.span).length
         }
@@ -32,10 +38,14 @@ extension Rules {
         var evidence: [String] = []
         if let worst {
             evidence.append(
-                "NET_RX ran \(milliseconds(worst.slow.run)) on CPU \(worst.slow.cpu), deferred \(milliseconds(worst.slow.deferred))"
+                "NET_RX ran \(milliseconds(worst.slow.run)) on CPU \(worst.slow.cpu), deferred for at most \(milliseconds(worst.slow.deferred))"
             )
         }
-        let involved = near.filter { $0.span.overlaps(it.span) }
+        let involved = near.enumerated().filter { index, run in
+            // One that may have held up both ways is one run.
+            run.span.overlaps(it.span)
+                && (index == 0 || near[index - 1].slow.at != run.slow.at || near[index - 1].slow.cpu != run.slow.cpu)
+        }.map(\.element)
         if involved.count > 1 {
             let busy = Intervals.union(involved.map { $0.span.clamped(to: it.span) }).reduce(UInt64(0)) {
                 $0 + $1.length
@@ -43,7 +53,7 @@ extension Rules {
             evidence.append("\(involved.count) long NET_RX runs there during the turn, \(milliseconds(busy)) in all")
         }
         for range in late where range.length >= 1_000_000 {
-            evidence.append("the softirq that brought a segment had been due for \(milliseconds(range.length))")
+            evidence.append("the softirq that brought a segment had been due for at most \(milliseconds(range.length))")
         }
         if it.waterfall["tcp-receive"] > 0 {
             evidence.append(
@@ -53,14 +63,25 @@ extension Rules {
         let others = senders(it, involved.map(\.slow))
         if let others { evidence.append(others.sentence) }
         // Whose packets they are says why it was late only where handling them is what took the time.
-        let runs = involved.reduce((run: UInt64(0), deferred: UInt64(0))) {
-            ($0.run &+ $1.slow.run, max($0.deferred, $1.slow.deferred))
-        }
-        let isBusy = runs.run >= runs.deferred / 2
+        let isBusy = worst.map { $0.slow.run >= $0.slow.deferred / 2 } ?? true
         let whose = isBusy ? others.map { ", busy with packets of \($0.name)" } ?? "" : ", busy with other work"
         return Finding(
             explained: time, summary: "packet processing late on CPU \(cpu)\(whose): \(it.part(time))",
             evidence: evidence, certain: exact >= time / 2)
+    }
+
+    /// One way of the packets: the stages they are under way in, and the long runs that may have held them there.
+    private struct Way {
+        var stages: Set<String>
+        /// The CPU that took them in is known, and these are its runs only.
+        var isKnown: Bool
+        var runs: [(slow: SlowSoftirq, span: Range<Instant>)]
+
+        init(_ stages: Set<String>, by cpu: UInt16?, of runs: [(slow: SlowSoftirq, span: Range<Instant>)]) {
+            self.stages = stages
+            isKnown = cpu != nil
+            self.runs = cpu.map { cpu in runs.filter { $0.slow.cpu == cpu } } ?? runs
+        }
     }
 
     /// Long NET_RX runs of the CPUs that took in the request and the answer, where both ends are on this host.

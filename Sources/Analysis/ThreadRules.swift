@@ -12,15 +12,26 @@ extension Rules {
     private static func inHand(_ it: Case) -> ThreadTime? {
         guard it.evidence.threadsFollowed else { return nil }
         let tid = reader(it)
-        if it.turn.role == .called {
-            let unread = it.ranges(["receive-queue"])
-            return it.turn.tid == 0 || it.turn.readFirst == nil || unread.isEmpty
-                ? nil : ThreadTime(it.turn.tid, in: unread, it.evidence)
-        }
+        if it.turn.role == .called { return unread(it) }
         guard it.turn.role == .served else { return nil }
         let before = it.scene.firstSign(of: tid) < it.turn.start && !it.turn.flags.contains(.unaccepted)
         let ranges = it.ranges(before ? handling.union(["receive-queue"]) : handling)
         return tid == 0 || ranges.isEmpty ? nil : ThreadTime(tid, in: ranges, it.evidence)
+    }
+
+    /// Of a call: its thread's time while the answer lay unread. Only of one that asked itself and then read, and had nothing else in
+    /// hand meanwhile but the request it made the call for: who takes answers from a pool, or waits for another first, is not late
+    /// by its own doing.
+    private static func unread(_ it: Case) -> ThreadTime? {
+        let turn = it.turn
+        guard turn.role == .called, turn.tid != 0, turn.sender == turn.tid, turn.readFirst != nil,
+            let range = it.ranges(["receive-queue"]).first, let sent = turn.sentFirst, sent <= range.lowerBound
+        else { return nil }
+        let others = it.scene.near.contains {
+            ($0.tid == turn.tid || $0.sender == turn.tid) && !it.scene.isSame($0, turn) && $0.start < range.upperBound
+                && $0.end > range.lowerBound && ($0.role == .called || ($0.readFirst ?? .max) > turn.start)
+        }
+        return others ? nil : ThreadTime(turn.tid, in: [range], it.evidence)
     }
 
     /// A thread that has other turns in hand too may be doing their work, not this one's; and one that hands its work to
@@ -89,6 +100,8 @@ extension Rules {
         guard var found = finding(it, time, "waited for another thread (futex) for \(it.part(time))", thread) else {
             return nil
         }
+        // What a caller's runtime does with its threads does not show in its calls.
+        if it.turn.role == .called { found.certain = false }
         // There a thread parks in a futex whatever its task waits for.
         if let pid = it.evidence.sockets[it.turn.socket]?.pid, it.scene.handsOver(pid) {
             found.certain = false
@@ -105,7 +118,7 @@ extension Rules {
     }
 
     static func blocked(_ it: Case) -> Finding? {
-        guard let thread = inHand(it) else { return nil }
+        guard it.turn.role == .served, let thread = inHand(it) else { return nil }
         // In the middle of reading a request, that is a wait for the rest of it.
         let rest = ThreadTime(reader(it), in: it.ranges(["request-read"]), it.evidence).receiving
         let all = (thread.byWaiting[.other] ?? 0) &+ (thread.byWaiting[.poll] ?? 0)

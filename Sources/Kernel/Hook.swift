@@ -143,10 +143,11 @@ public struct Hook: Sendable {
         Hook("softirq-entry", without: "softirq timing", tracepoint("softirq_entry_tp", "softirq_entry")),
         Hook("softirq-exit", without: "softirq timing", tracepoint("softirq_exit_tp", "softirq_exit")),
         Hook(
-            "switch", without: "what threads did while a request waited for them",
+            "switch", without: "what threads did while a request waited for them, and late softirqs",
             tracepoint("switch_tp", "sched_switch", arguments: 3)),
         Hook(
-            "wakeup", without: "how long a woken thread waited for a CPU", tracepoint("wakeup_tp", "sched_wakeup")),
+            "wakeup", without: "how long a woken thread waited for a CPU, and late softirqs",
+            tracepoint("wakeup_tp", "sched_wakeup")),
         Hook("exit", without: "what threads did that ended at once", tracepoint("exit_tp", "sched_process_exit")),
         Hook(
             "memcg-reclaim-begin", without: "reclaim within a container's memory limit",
@@ -166,7 +167,7 @@ public struct Hook: Sendable {
             "walk-threads", without: "what threads did while a request waited for them",
             iterator("walk_threads", "bpf_iter_task")),
         Hook(
-            "walk-ksoftirqd", without: "how late softirqs start that are left to ksoftirqd",
+            Probes.softirqThreads, without: "how late softirqs start that are left to ksoftirqd",
             iterator("walk_ksoftirqd", "bpf_iter_task")),
         Hook(
             "walk-open", without: "turns in flight: a hung request fires only when it ends",

@@ -54,6 +54,46 @@ struct KernelBTF: ~Copyable {
         return nil
     }
 
+    /// Where `local_softirq_pending()` lies in the per-CPU section, bytes; `nil`: BTF does not say. A variable by itself on x86 since
+    /// 6.15, in `pcpu_hot` from 6.2 on; before, and on other architectures, in `irq_stat`.
+    var pendingSoftirqs: Int64? {
+        if let alone = perCPUOffset(of: "__softirq_pending") { return alone }
+        for (variable, type, member) in [
+            ("pcpu_hot", "pcpu_hot", "softirq_pending"), ("irq_stat", "irq_cpustat_t", "__softirq_pending"),
+        ] {
+            if let base = perCPUOffset(of: variable), let offset = offset(of: member, in: type) { return base + offset }
+        }
+        return nil
+    }
+
+    /// Whether a structure has a member, one of the unnamed ones in it included.
+    func has(member: String, of type: String) -> Bool { offset(of: member, in: type) != nil }
+
+    /// Bytes from the beginning of a structure, or of what a typedef names; `nil`: there is no such member.
+    private func offset(of member: String, in type: String) -> Int64? {
+        for kind in [BTF_KIND_STRUCT, BTF_KIND_TYPEDEF] {
+            let id = btf__find_by_name_kind(btf, type, UInt32(kind))
+            if id > 0 { return offset(of: member, inType: UInt32(id), depth: 0) }
+        }
+        return nil
+    }
+
+    private func offset(of member: String, inType id: UInt32, depth: Int) -> Int64? {
+        // Typedefs and unnamed structures lie in one another a few deep.
+        guard depth < 8, let type = btf__type_by_id(btf, id) else { return nil }
+        let kind = (type.pointee.info >> 24) & 0x1f
+        if kind == BTF_KIND_TYPEDEF { return offset(of: member, inType: type.pointee.type, depth: depth + 1) }
+        guard kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION, let members = btf_members(type) else { return nil }
+        for index in 0..<Int(btf_vlen(type)) {
+            let one = members[index]
+            let at = Int64(btf_member_bit_offset(type, UInt32(index)) / 8)
+            let name = btf__name_by_offset(btf, one.name_off).map { String(cString: $0) } ?? ""
+            if name == member { return at }
+            if name.isEmpty, let within = offset(of: member, inType: one.type, depth: depth + 1) { return at + within }
+        }
+        return nil
+    }
+
     /// Value → name of an enum, `SKB_DROP_REASON_NO_SOCKET` and so on; empty when the kernel lacks it.
     func enumNames(_ name: String, dropping prefix: String) -> [UInt32: String] {
         let id = btf__find_by_name_kind(btf, name, UInt32(BTF_KIND_ENUM))

@@ -8,7 +8,7 @@ struct ProbeObject: ~Copyable {
     /// Hook name → the links of its rung.
     private var links: [String: [OpaquePointer]] = [:]
 
-    /// Sockets whose state can be held by address: 16 times fewer than 2^20, at 352 bytes each 23 MB of kernel memory.
+    /// Sockets whose state can be held by address: 16 times fewer than 2^20, at 360 bytes each 24 MB of kernel memory.
     private static let addresses: UInt32 = 65536
 
     /// Opens the embedded object with only `programs` selected.

@@ -64,6 +64,9 @@ public final class Probes {
         if let ring { ring_buffer__free(ring) }
     }
 
+    /// The hook that finds every CPU's ksoftirqd.
+    static let softirqThreads = "walk-ksoftirqd"
+
     /// Loads and attaches, stepping down the ladder until the kernel takes it all.
     private static func settle(_ ladder: inout Ladder, _ filter: ProbeFilter) throws(KernelError) -> ProbeObject {
         ladder.tryRefinements()
@@ -80,7 +83,13 @@ public final class Probes {
                 try ladder.checkUseful()
                 object = try load(ladder, filter)
             }
-            if attach(&object, &ladder, without: []) { return object }
+            guard attach(&object, &ladder, without: []) else { continue }
+            let btf = try KernelBTF()
+            if btf.pendingSoftirqs == nil || !btf.has(member: "rq", of: "cfs_rq") {
+                ladder.refuse(
+                    Self.softirqThreads, because: "this kernel's BTF does not tell where its pending softirqs are")
+            }
+            return object
         }
     }
 
@@ -98,10 +107,7 @@ public final class Probes {
         if let softnet = btf.perCPUOffset(of: "softnet_data"), let queue = btf.perCPUOffset(of: "runqueues") {
             globals.set("fr_softnet_from_rq", softnet - queue)
         }
-        // Since 6.15 or so a variable by itself; before, and on arm64, the first member of irq_stat.
-        if let pending = btf.perCPUOffset(of: "__softirq_pending") ?? btf.perCPUOffset(of: "irq_stat"),
-            let queue = btf.perCPUOffset(of: "runqueues")
-        {
+        if let pending = btf.pendingSoftirqs, let queue = btf.perCPUOffset(of: "runqueues") {
             globals.set("fr_pending_from_rq", pending - queue)
         }
         try object.load()
@@ -161,6 +167,9 @@ public final class Probes {
             throw .failed(operation: "attaching a probe again", errno: EBUSY, log: "")
         }
     }
+
+    /// What a hook would tell can't be known here after all.
+    func lose(_ hook: String, because reason: String) { ladder.refuse(hook, because: reason) }
 
     func isAttached(_ hook: String) -> Bool { object.isAttached(hook) }
 

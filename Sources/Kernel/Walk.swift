@@ -11,10 +11,11 @@ extension Probes {
     }
 
     /// Finds every CPU's ksoftirqd, whose waits for the CPU make softirqs late. Anew from time to time: a CPU that comes for the first
-    /// time brings its own.
+    /// time brings its own. Where none is found, `status` says so from then on.
     public func findSoftirqThreads() throws(KernelError) {
-        guard followsThreads else { return }
-        try run(iterator: "walk-ksoftirqd") { _ in }
+        var found = 0
+        try run(iterator: Self.softirqThreads) { found += $0.count }
+        if found == 0 { lose(Self.softirqThreads, because: "no thread here is named ksoftirqd") }
     }
 
     /// Turns open longer than the floor; also makes the kernel report turns that ended without further traffic.

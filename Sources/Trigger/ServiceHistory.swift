@@ -7,6 +7,10 @@ final class ServiceHistory {
     /// Fewer turns than this say nothing about a p99.
     static let enough: UInt64 = 20
 
+    /// So many slow turns in so long, ns, or a fifth of few turns is chance: a spike every three minutes on a service that is
+    /// asked once a minute is what we are for.
+    private static let habit = (count: 10, time: UInt64(600_000_000_000))
+
     private var current = LatencyHistogram()
     private var previous = LatencyHistogram()
     private var started: Instant
@@ -17,6 +21,9 @@ final class ServiceHistory {
     /// Last turns against the threshold: one bit each, newest lowest.
     private var recentSlow: UInt64 = 0
     private var recentCount = 0
+    /// When the last of them ended that were slow, a ring.
+    private var slowEnds = [Instant](repeating: 0, count: habit.count)
+    private var slowCount = 0
     private var completed: UInt64 = 0
     private var onlySlowSoFar = true
     private(set) var lastUse: Instant
@@ -42,7 +49,12 @@ final class ServiceHistory {
         recentSlow = recentSlow << 1 | (slow ? 1 : 0)
         recentCount = min(recentCount + 1, 64)
         completed += 1
-        if !slow { onlySlowSoFar = false }
+        guard slow else {
+            onlySlowSoFar = false
+            return
+        }
+        slowEnds[slowCount % Self.habit.count] = now
+        slowCount += 1
     }
 
     /// So many turns that took about so long were counted in the kernel; none was slow.
@@ -83,7 +95,7 @@ final class ServiceHistory {
     }
 
     /// Thresholds up to this are passed by a fifth of the turns or more, ns, at most a second old; 0 while there are fewer
-    /// than 50. What `habituallySlow` would say of thresholds that are not in force.
+    /// than 50. What `isHabituallySlow` would say of thresholds that are not in force.
     func usual(at now: Instant) -> UInt64 {
         roll(now)
         guard current.total + previous.total >= 50 else { return 0 }
@@ -104,8 +116,14 @@ final class ServiceHistory {
         return turns < 100 && turns > 1 ? histogram.value(rank: turns - 1) : histogram.quantile(0.99)
     }
 
-    /// A fifth of the last 50 or more turns (64 are remembered) over the threshold: long polls, or a slow service.
-    var habituallySlow: Bool { recentCount >= 50 && recentSlow.nonzeroBitCount * 5 >= recentCount }
+    /// A fifth of the last 50 or more turns (64 are remembered) over the threshold, and ten of them in ten minutes: long polls, or
+    /// a slow service.
+    func isHabituallySlow(at now: Instant) -> Bool {
+        guard recentCount >= 50, recentSlow.nonzeroBitCount * 5 >= recentCount, slowCount >= Self.habit.count else {
+            return false
+        }
+        return now < slowEnds[slowCount % Self.habit.count] &+ Self.habit.time
+    }
 
     /// Three or more turns completed, none of them ever under the threshold: a port for long polls only. Asked for
     /// open turns alone, so a service that is slow from its start on still fires when its turns complete.

@@ -8,7 +8,7 @@ import Events
 /// - aborted turns: nobody got an answer, so there is no latency of one;
 /// - an open turn that is a one-way stream: it may never be meant to end. On a connection that answered before, a request
 ///   that came whole within the threshold is an upload that waits for its answer, though;
-/// - a service that is slow by habit (`ServiceHistory.habituallySlow`, `onlySlow`), counted as `habitual` instead.
+/// - a service that is slow by habit (`ServiceHistory.isHabituallySlow`, `onlySlow`), counted as `habitual` instead.
 ///
 /// A completed stream counts without its transfer: that is the uploader's pace, not a wait. Long polls are learned: under
 /// `auto` they are the p99, and under an absolute threshold they become a habit after 50 turns, while open after 3.
@@ -55,7 +55,7 @@ public final class TriggerEngine {
         // Judge by the history before this turn: a spike must not raise its own bar.
         let limit = limit(turn.service, history, at: turn.end)
         let slow = latency >= limit.threshold
-        let habit = slow && history.habituallySlow
+        let habit = slow && history.isHabituallySlow(at: turn.end)
         wouldFire.count()
         if latency >= WouldFire.least {
             wouldFire.note(latency, turn.service.role, usual: history.usual(at: turn.end), at: turn.end)
@@ -87,7 +87,9 @@ public final class TriggerEngine {
         let upload = !turn.flags.contains(.first) && turn.transfer < limit.threshold
         guard !turn.flags.contains(.stream) || upload else { return nil }
         guard turn.latency >= limit.threshold, fired.note(turn.socket, turn.sequence, at: turn.end) else { return nil }
-        guard !history.habituallySlow, !history.onlySlow, limit.basis != .history || !isExpected(turn, history) else {
+        guard !history.isHabituallySlow(at: turn.end), !history.onlySlow,
+            limit.basis != .history || !isExpected(turn, history)
+        else {
             habitual += 1
             return nil
         }

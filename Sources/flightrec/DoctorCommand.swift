@@ -44,10 +44,11 @@ struct DoctorCommand: ParsableCommand {
             problem: nil)
         var code: Int32 = 0
         do throws(KernelError) {
-            report.hooks = try Probes(
+            let probes = try Probes(
                 filter: ProbeFilter(), survey: true,
-                debug: ProbeDebug(environment: ProcessInfo.processInfo.environment)
-            ).status
+                debug: ProbeDebug(environment: ProcessInfo.processInfo.environment))
+            try probes.findSoftirqThreads()
+            report.hooks = probes.status
             report.ready = true
         } catch {
             // Not its own name as the next step.

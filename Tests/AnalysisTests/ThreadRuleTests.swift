@@ -54,12 +54,38 @@ private let at: UInt64 = 10_000 * ms
         call.woken = at + 10 * ms
         call.readFirst = at + 780 * ms
         call.readLast = at + 780 * ms
+        call.sender = call.tid
         var evidence = capture([call])
         evidence.facts = ["threads": "followed", "machine": "x86_64"]
         if let syscall { evidence.slices = [slice(12, 778, syscall: syscall)] }
         #expect(verdict(evidence).cause == cause)
         evidence.facts["threads"] = "not followed"
         #expect(verdict(evidence).cause == "unknown")
+        evidence.facts["threads"] = "followed"
+        evidence.turns[0].sender = 6
+        #expect(
+            verdict(evidence).cause == "unknown", "another thread had asked: this one may have come for it only then")
+    }
+
+    @Test func aCallerThatWaitsForAnotherAnswerFirstIsNotToBlame() {
+        var call = asking
+        call.receivedFirst = at + 10 * ms
+        call.receivedLast = at + 10 * ms
+        call.woken = at + 10 * ms
+        call.readFirst = at + 780 * ms
+        call.readLast = at + 780 * ms
+        call.sender = call.tid
+        var first = call
+        first.socket = 7
+        first.receivedFirst = at + 770 * ms
+        first.receivedLast = at + 770 * ms
+        first.woken = at + 770 * ms
+        first.readFirst = at + 771 * ms
+        first.end = at + 772 * ms
+        var evidence = capture([call, first])
+        evidence.facts = ["threads": "followed", "machine": "x86_64"]
+        evidence.slices = [slice(12, 770, syscall: 45)]
+        #expect(!verdict(evidence).cause.hasPrefix("app."))
     }
 
     @Test func aThreadWithoutSlicesRan() {

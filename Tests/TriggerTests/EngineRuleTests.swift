@@ -89,6 +89,23 @@ private let second: UInt64 = 1_000_000_000
         }
     }
 
+    @Test func aSpikeEveryFewMinutesOfARarelyUsedServiceIsNoHabit() {
+        let engine = TriggerEngine(rule: .absolute(300 * ms))
+        var at = 10 * second
+        for index in 0..<400 {
+            at += 45 * second
+            let total = index % 4 == 3 ? 800 * ms : 5 * ms
+            #expect((engine.completed(turn(total, at: at)) != nil) == (index % 4 == 3))
+        }
+        #expect(engine.habitual == 0)
+        // The same share of them, but ten in a few minutes.
+        for index in 0..<64 {
+            at += 5 * second
+            _ = engine.completed(turn(index % 4 == 3 ? 800 * ms : 5 * ms, at: at))
+        }
+        #expect(engine.habitual > 0)
+    }
+
     @Test func aLongPollOnlyPortDoesNotFireWhileOpen() {
         let engine = TriggerEngine(rule: .absolute(200 * ms))
         for index in 0..<2 { _ = engine.completed(turn(25 * second, at: (30 + UInt64(index)) * second)) }
