@@ -2,13 +2,15 @@
 
 The client makes it so itself. A large ping's answer comes in more pieces than the kernel handles at once, so that the rest is left to
 ksoftirqd; then the client, which runs before all ordinary threads, sends its request and keeps the CPU for a while. Whether packets
-were handled meanwhile, the kernel tells (softnet_stat). Kernels that handle softirqs at once though ksoftirqd is to run can't be made
-late like this: there, nothing may be said to be late, but that the client itself was at work. Prints a line for the host to show. Usage: late.py RUNG FLIGHTREC
+wait all the while, the kernel tells (softnet_stat). Kernels that handle softirqs at once though ksoftirqd is to run can't be made
+late like this: there, nothing may be said to be late, but that the client itself was at work. And where the recorder looks for pending
+softirqs is compared with the kernel's own symbols. Prints a line for the host to show. Usage: late.py RUNG FLIGHTREC
 """
 
 import json
 import os
 import pathlib
+import re
 import socket
 import struct
 import subprocess
@@ -19,8 +21,6 @@ import time
 PORT = 80
 #: Seconds that the client keeps the CPU for.
 HELD = 0.4
-#: Pieces of a ping's answer. Some are handled in the tick's interrupts even so; its request comes after all of them.
-PIECES = 20000 // 1480 + 1
 CORE = pathlib.Path("/proc/sys/net/core")
 
 
@@ -46,14 +46,14 @@ def echo(length: int) -> bytes:
     return struct.pack("!BBHHH", 8, 0, checksum(struct.pack("!BBHHH", 8, 0, 0, 1, 1) + body), 1, 1) + body
 
 
-def handled() -> int:
-    """Packets taken from the backlog since boot."""
+def waiting() -> int:
+    """Packets in the backlogs of all CPUs (softnet_seq_show)."""
     with open("/proc/net/softnet_stat") as f:
-        return sum(int(line.split()[0], 16) for line in f)
+        return sum(int(line.split()[11], 16) for line in f)
 
 
 def ask(address: str) -> None:
-    """Prints whether packets were handled while the CPU was held, and how long the request took, ms."""
+    """Prints how many packets wait when the CPU was held long enough, and how long the request took, ms."""
     with socket.socket() as s, socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as ping:
         s.connect((address, PORT))
         for _ in range(5):
@@ -63,13 +63,39 @@ def ask(address: str) -> None:
         data = echo(20000 - 8)
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
         ping.send(data)
-        before, began = handled(), time.monotonic()
+        began = time.monotonic()
         s.sendall(b"request")
         while time.monotonic() < began + HELD:
             pass
-        after = handled()
+        left = waiting()
         s.recv(100)
-        print(json.dumps({"handled": after - before, "ms": (time.monotonic() - began) * 1e3}))
+        print(json.dumps({"waiting": left, "ms": (time.monotonic() - began) * 1e3}))
+
+
+def expected_offset() -> int | None:
+    """From a CPU's run queue to its pending softirqs, by /proc/kallsyms and, for the member, bpftool; None: no symbols."""
+    symbols = {}
+    with open("/proc/kallsyms") as lines:
+        for line in lines:
+            address, _, name = line.split()[:3]
+            if name in ("runqueues", "__softirq_pending", "pcpu_hot", "irq_stat"):
+                symbols[name] = int(address, 16)
+    if "runqueues" not in symbols:
+        return None
+    if "__softirq_pending" in symbols:
+        return symbols["__softirq_pending"] - symbols["runqueues"]
+    dump = subprocess.run(["bpftool", "btf", "dump", "file", "/sys/kernel/btf/vmlinux"], check=True, capture_output=True, text=True).stdout
+    member = re.search(r"'(?:__)?softirq_pending' type_id=\d+ bits_offset=(\d+)", dump)
+    variable = "pcpu_hot" if "pcpu_hot" in symbols else "irq_stat"
+    return symbols[variable] + int(member.group(1)) // 8 - symbols["runqueues"] if member and variable in symbols else None
+
+
+def recorded_offset() -> int:
+    """Where the recorder looks."""
+    maps = json.loads(subprocess.run(["bpftool", "-j", "map", "show"], check=True, capture_output=True).stdout)
+    [number] = [one["id"] for one in maps if one.get("name", "").endswith(".rodata")][-1:]
+    dump = subprocess.run(["bpftool", "-j", "map", "dump", "id", str(number)], check=True, capture_output=True).stdout
+    return int(re.search(rb'"fr_pending_from_rq":\s*(-?\d+)', dump).group(1))
 
 
 def main() -> int:
@@ -88,6 +114,11 @@ def main() -> int:
     changes = {"netdev_budget": "1", "dev_weight": "1"}
     before = {name: (CORE / name).read_text() for name in changes}
     try:
+        wanted, found = expected_offset(), recorded_offset()
+        print(f"guest: {rung}: pending softirqs: {found} bytes from the run queue, by the kernel's symbols {wanted}", flush=True)
+        if wanted is not None and wanted != found or not found:
+            print(f"guest: FAIL {rung}: pending softirqs are not where they are looked for", flush=True)
+            return 1
         for name, value in changes.items():
             (CORE / name).write_text(value)
         asked = host.execute("client", "/bin/python3", __file__, "ask", host.address("api", 4))
@@ -106,8 +137,8 @@ def main() -> int:
     truth = json.loads(output)
     verdicts = [show["verdict"] for show in shows]
     found = [f"{show['verdict']['cause']}: {show['verdict']['summary']}" for show in shows]
-    late = truth["handled"] < PIECES
-    print(f"guest: {rung}: late softirq: {truth['handled']} packets handled in {HELD * 1e3:.0f} ms; {'; '.join(found)}", flush=True)
+    late = truth["waiting"] > 0
+    print(f"guest: {rung}: late softirq: {truth['waiting']} packets wait after {HELD * 1e3:.0f} ms; {'; '.join(found)}", flush=True)
     wrong = [books] if books else []
     if not shows:
         wrong.append(f"nothing caught of {truth}: {recorder.log.read_text()}")
