@@ -27,6 +27,19 @@ static __always_inline u32 fr_handed_over(struct tcp_sock *tp, struct fr_sock *s
 	return (fr_unsent(tp, st) < 0 ? st->send_end : FR_READ(tp, write_seq)) - st->sent_seq;
 }
 
+/* The kernel skips a probe that this CPU is in already: a kprobe inside of any other one, and an fentry program that a task was
+ * preempted in (PREEMPT_RT, preempt=full), for the task that runs meanwhile. When data was handed to TCP in this turn that no send
+ * hook told of; 0: none was. By the last segment TCP sent (__tcp_transmit_skb), which is that data's, or acknowledged what came
+ * before it. `least` bytes: a FIN, which looks like one, is none. */
+static __always_inline u64 fr_sent_unseen(struct tcp_sock *tp, struct fr_sock *st, s32 least)
+{
+	s32 bytes = -fr_unsent(tp, st);
+	if (bytes < least || bytes > 1 << 30 || !st->read_last)
+		return 0;
+	u64 at = FR_READ(tp, tcp_wstamp_ns);
+	return at > st->read_last ? at : st->read_last;
+}
+
 /* When TCP last took in a segment of this connection, µs (tcp_mstamp_refresh; sending data refreshes it too). */
 static __always_inline u64 fr_last_segment(struct tcp_sock *tp)
 {

@@ -117,9 +117,41 @@ static __always_inline void fr_acknowledged(struct tcp_sock *tp, struct fr_sock 
 		st->acked = now;
 }
 
+/* The turn was answered at `at`, by a send that no hook told of. */
+static __always_inline void fr_answered_unseen(struct tcp_sock *tp, struct fr_sock *st, u64 at)
+{
+	st->phase = FR_RESPONSE;
+	st->tx_first = st->tx_last = at;
+	st->tx_tid = st->tid;
+	st->send_end = FR_READ(tp, write_seq);
+	st->sndbuf_sent = fr_chrono(tp, FR_CHRONO_SNDBUF);
+	st->rwnd_sent = fr_chrono(tp, FR_CHRONO_RWND);
+}
+
+/* Data arrives: what of the turn before was not told is made up for. Served: it was answered. Called: it was read, and another
+ * began, whose answer this is. */
+static __always_inline void fr_catch_up(struct tcp_sock *tp, struct fr_sock *st)
+{
+	bool served = st->phase == FR_REQUEST;
+	u64 at = served || st->phase == FR_ANSWER ? fr_sent_unseen(tp, st, 1) : 0;
+	if (!at)
+		return;
+	u32 from = st->send_end;
+	if (served)
+		fr_answered_unseen(tp, st, at);
+	fr_complete(tp, st, served ? at : st->read_last, 0);
+	if (served)
+		return;
+	fr_begin(tp, st, at, FR_CALL);
+	st->sent_seq = from;
+	st->tx_first = st->tx_last = at;
+	st->tx_tid = st->tid;
+}
+
 /* `readable`: with it the reader is woken (tcp_data_ready). */
 static __always_inline void fr_data_arrived(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now, u32 bytes, bool readable)
 {
+	fr_catch_up(tp, st);
 	switch (st->phase) {
 	case FR_IDLE:
 		if (st->role != FR_SERVED)
@@ -260,6 +292,11 @@ static __always_inline void fr_finish(struct sock *sk, struct tcp_sock *tp, stru
 	if (unread) {
 		st->phase = FR_ANSWER;
 		st->rx_first = st->rx_last = st->woken = unread;
+	}
+	u64 sent = st->phase == FR_REQUEST ? fr_sent_unseen(tp, st, 2) : 0;
+	if (sent) {
+		fr_answered_unseen(tp, st, sent);
+		end = sent;
 	}
 	if (!end && st->phase == FR_ANSWER)
 		end = st->rx_last; /* the answer came; the end of the connection overtook its reader */

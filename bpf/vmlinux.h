@@ -125,6 +125,7 @@ struct tcp_sock {
 	u32 copied_seq;
 	u32 write_seq;
 	u64 tcp_mstamp;
+	u64 tcp_wstamp_ns;
 	u32 snd_una;
 	u32 snd_nxt;
 	u32 snd_wnd;

@@ -3,6 +3,14 @@
 /* What the walker is about to write: on the stack it is too large, with the calls it makes. Userspace reads one walk at a time. */
 struct fr_turn fr_walk_turn = {};
 
+/* A turn whose answer no hook told of. */
+static __always_inline void fr_fill_unseen(struct fr_turn *e, struct tcp_sock *tp, struct fr_sock *st, u64 at)
+{
+	e->tx_first = e->tx_last = at;
+	e->tx_tid = st->tid;
+	e->tx_bytes = -fr_unsent(tp, st);
+}
+
 /* Finds turns still open past the floor, so that a hung request fires before its history expires, and reports turns that
  * ended with no further traffic to close them. Only the claim is written here: the socket's own path owns the rest. */
 static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct fr_sock *st)
@@ -37,6 +45,9 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 	u64 next = st->next_first;
 	bool unread = phase == FR_RESPONSE && next;
 	u64 ended = phase == FR_RESPONSE ? st->tx_last : phase == FR_ANSWER ? st->read_last : 0;
+	u64 unseen = phase == FR_REQUEST ? fr_sent_unseen(tp, st, 2) : 0;
+	if (unseen)
+		ended = unseen;
 	u32 sequence = st->sequence;
 	struct fr_turn *open = &fr_walk_turn;
 	if (!unread && ended && !sending && now > ended && now - ended > FR_PAUSE_NS) {
@@ -47,6 +58,8 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 			return 0;
 		fr_head(&e->h, ended, st->container, st->id, FR_TURN);
 		fr_fill(e, tp, st, ended, 0);
+		if (unseen)
+			fr_fill_unseen(e, tp, st, unseen);
 		fr_submit(e);
 		return 0;
 	}
@@ -97,6 +110,8 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 			return 0;
 		at = ended;
 		open->flags &= ~FR_TURN_OPEN;
+		if (unseen)
+			fr_fill_unseen(open, tp, st, unseen);
 	}
 	if (sending)
 		open->flags |= FR_TURN_SENDING;

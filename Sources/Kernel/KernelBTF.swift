@@ -5,9 +5,19 @@ import Glibc
 struct KernelBTF: ~Copyable {
     private let btf: OpaquePointer
 
-    /// Throws `.unsupported` when the kernel carries no BTF (CONFIG_DEBUG_INFO_BTF).
+    /// Throws `.unsupported` when the kernel carries no BTF (CONFIG_DEBUG_INFO_BTF), `.refused` when it may not be read.
     init() throws(KernelError) {
         guard let btf = btf__load_vmlinux_btf() else {
+            // access(2) would not tell: AppArmor asks its profile when a file is opened.
+            let file = open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC)
+            if file < 0, errno == EACCES || errno == EPERM {
+                let who = SecurityPolicy(process: "/proc/self").map { "\($0.module.rawValue)'s \($0.name)" }
+                throw .refused(
+                    "\(who ?? "something") keeps this process from reading /sys/kernel/btf/vmlinux, which flightrec needs:"
+                        + " allow that, or start the container with --security-opt apparmor=unconfined (SELinux: label=disable)"
+                )
+            }
+            if file >= 0 { close(file) }
             throw .unsupported(
                 "no BTF at /sys/kernel/btf/vmlinux: a kernel built with CONFIG_DEBUG_INFO_BTF is needed, as distributions'"
                     + " have been since 2021")

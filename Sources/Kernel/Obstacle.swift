@@ -8,8 +8,11 @@ enum Obstacle {
     static func explain(_ error: KernelError, btf: borrowing KernelBTF) -> KernelError {
         let may = Capabilities()
         guard may.bpf, may.perfmon else { return error }
-        if let code = refusal() {
-            return refused(code, status: text("/proc/self/status"), users: text("/proc/self/uid_map"))
+        let policy = SecurityPolicy(process: "/proc/self")
+        if let code = mapRefusal() ?? (policy == nil ? nil : tracingRefusal()) {
+            return refused(
+                code, status: text("/proc/self/status"), users: text("/proc/self/uid_map"), policy: policy,
+                reached: reachesKernel())
         }
         if isConfidential(lockdown: text("/sys/kernel/security/lockdown"), log: "\(error)") {
             return .unsupported(
@@ -27,16 +30,47 @@ enum Obstacle {
         return error
     }
 
+    /// Whether a security module confines this process and refuses what all programs need: then no other will do better.
+    static func isPolicy() -> Bool {
+        SecurityPolicy(process: "/proc/self") != nil && (mapRefusal() ?? tracingRefusal()) != nil
+    }
+
     /// The errno with which bpf(2) refuses the least there is; `nil`: it does not.
-    private static func refusal() -> Int32? {
+    private static func mapRefusal() -> Int32? {
         let map = bpf_map_create(BPF_MAP_TYPE_ARRAY, nil, 4, 4, 1, nil)
         guard map >= 0 else { return errno }
         close(map)
         return nil
     }
 
+    /// The errno with which it refuses the least program that traces, as without CAP_PERFMON; `nil`: it does not for want of a
+    /// permission. Kernels have been seen that refuse such a type to everyone: only of a confined process does it tell anything.
+    private static func tracingRefusal() -> Int32? {
+        // r0 = 0; exit (linux/bpf.h, bpf_common.h)
+        let nothing = [
+            bpf_insn(code: 0xb7, dst_reg: 0, src_reg: 0, off: 0, imm: 0),
+            bpf_insn(code: 0x95, dst_reg: 0, src_reg: 0, off: 0, imm: 0),
+        ]
+        let program = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, nil, "GPL", nothing, nothing.count, nil)
+        guard program >= 0 else { return errno == EPERM || errno == EACCES ? errno : nil }
+        close(program)
+        return nil
+    }
+
+    /// Whether bpf(2) gets as far as to look at a descriptor that is none. A seccomp filter refuses any call of it; since 6.0 a
+    /// kernel asks for capabilities where something is created alone (__sys_bpf).
+    private static func reachesKernel() -> Bool {
+        var key: UInt32 = 0
+        var value: UInt32 = 0
+        return bpf_map_lookup_elem(-1, &key, &value) != 0 && errno == EBADF
+    }
+
     /// Who refused bpf(2) to a process that has the capabilities, from /proc/self/status and /proc/self/uid_map.
-    static func refused(_ code: Int32, status: String, users: String) -> KernelError {
+    ///
+    /// `policy`: what a security module holds the process to. `reached`: other calls of bpf(2) are let through.
+    static func refused(_ code: Int32, status: String, users: String, policy: SecurityPolicy?, reached: Bool)
+        -> KernelError
+    {
         let words = users.split(whereSeparator: \.isWhitespace)
         // user_namespaces(7): the first one maps every id to itself.
         if words.count >= 3, words[0...2] != ["0", "0", "4294967295"] {
@@ -46,7 +80,7 @@ enum Obstacle {
         }
         // proc(5): 2 is a filter.
         let lines = status.split(separator: "\n")
-        if lines.contains(where: { $0.hasPrefix("Seccomp:") && $0.hasSuffix("2") }) {
+        if !reached, lines.contains(where: { $0.hasPrefix("Seccomp:") && $0.hasSuffix("2") }) {
             return .refused(
                 "bpf(2) is refused by a seccomp filter: start the container with --security-opt seccomp=unconfined, or"
                     + " with a profile that allows bpf and perf_event_open (systemd: SystemCallFilter=bpf perf_event_open)"
@@ -54,8 +88,9 @@ enum Obstacle {
         }
         if code == ENOSYS { return .unsupported("it was built without bpf(2) (CONFIG_BPF_SYSCALL)") }
         return .refused(
-            "bpf(2) is refused though the capabilities are there (\(String(cString: strerror(code)))): a security module's"
-                + " policy (SELinux, AppArmor) may say no; its log, `journalctl -k` or `ausearch -m avc`, tells")
+            policy?.refusal
+                ?? "bpf(2) is refused though the capabilities are there (\(String(cString: strerror(code)))): a security"
+                + " module's policy may say no; its log, `journalctl -k` or `ausearch -m avc`, tells")
     }
 
     /// From the file of securityfs, or where that is not mounted from what the verifier said: the helpers exist, but not for

@@ -78,7 +78,7 @@ public final class Probes {
             } catch {
                 let may = Capabilities()
                 // EPERM is also how a kernel refuses a type of program to everyone: only without the capabilities is it ours.
-                if case .privilege = error, !may.bpf || !may.perfmon { throw error }
+                if case .privilege = error, !may.bpf || !may.perfmon || Obstacle.isPolicy() { throw error }
                 ladder.tryEach()
                 try ladder.checkUseful()
                 object = try load(ladder, filter)

@@ -25,6 +25,8 @@ struct DoctorCommand: ParsableCommand {
         var unprivilegedBPFDisabled: String
         var capabilities: [String: Bool]
         var usefulCapabilities: [UsefulCapability]
+        /// `AppArmor docker-default`; nil when neither AppArmor nor SELinux confines this process.
+        var confinedBy: String?
         var hooks: [HookStatus]
         var ready: Bool
         var problem: String?
@@ -40,7 +42,9 @@ struct DoctorCommand: ParsableCommand {
             lockdown: Self.file("/sys/kernel/security/lockdown"),
             unprivilegedBPFDisabled: Self.file("/proc/sys/kernel/unprivileged_bpf_disabled") ?? "not available",
             capabilities: ["CAP_BPF": capabilities.bpf, "CAP_PERFMON": capabilities.perfmon],
-            usefulCapabilities: UsefulCapability.ofThisProcess() ?? [], hooks: [], ready: false,
+            usefulCapabilities: UsefulCapability.ofThisProcess() ?? [],
+            confinedBy: SecurityPolicy(process: "/proc/self").map { "\($0.module.rawValue) \($0.name)" },
+            hooks: [], ready: false,
             problem: nil)
         var code: Int32 = 0
         do throws(KernelError) {
@@ -78,9 +82,10 @@ struct DoctorCommand: ParsableCommand {
         }
         line("kernel", "\(report.kernel) \(report.machine)")
         line("BTF", report.btf ? "yes" : "no: /sys/kernel/btf/vmlinux is missing (CONFIG_DEBUG_INFO_BTF)")
-        line("lockdown", report.lockdown ?? "none: the kernel has no lockdown, or securityfs is not mounted")
+        line("lockdown", report.lockdown ?? "not known: no such file, or it is closed: /sys/kernel/security/lockdown")
         for (name, has) in report.capabilities.sorted(by: { $0.key < $1.key }) { line(name, has ? "yes" : "no") }
         for one in report.usefulCapabilities { line(one.name, one.has ? "yes" : "no: \(one.loss)") }
+        line("confined by", report.confinedBy ?? "neither AppArmor nor SELinux")
         Terminal.print("")
         for hook in report.hooks {
             if let rung = hook.rung {

@@ -14,24 +14,52 @@ import Testing
         return text.contains(words) && error.description == text
     }
 
+    private func refused(_ code: Int32, _ status: String, _ users: String, _ label: String = "", reached: Bool = false)
+        -> KernelError
+    {
+        Obstacle.refused(code, status: status, users: users, policy: SecurityPolicy(label: label), reached: reached)
+    }
+
     @Test func seccompFilter() {
-        #expect(says(Obstacle.refused(EPERM, status: Self.filtered, users: Self.everyID), "seccomp"))
-        #expect(says(Obstacle.refused(ENOSYS, status: Self.filtered, users: Self.everyID), "seccomp"))
+        #expect(says(refused(EPERM, Self.filtered, Self.everyID), "seccomp"))
+        #expect(says(refused(ENOSYS, Self.filtered, Self.everyID), "seccomp"))
+        #expect(says(refused(EPERM, Self.filtered, Self.everyID, "docker-default (enforce)\n"), "seccomp"))
+    }
+
+    @Test func appArmorProfile() {
+        for status in [Self.free, Self.filtered] {
+            let error = refused(EPERM, status, Self.everyID, "narrow (enforce)\n", reached: true)
+            #expect(says(error, "the AppArmor profile narrow") && says(error, "--security-opt apparmor=unconfined"))
+        }
+        #expect(says(refused(EPERM, Self.free, Self.everyID, "a (b) (enforce)\n"), "profile a (b) refuses"))
+    }
+
+    @Test func seLinuxContext() {
+        let context = "system_u:system_r:container_t:s0:c12,c300"
+        let error = refused(EACCES, Self.filtered, Self.everyID, context + "\0", reached: true)
+        #expect(says(error, context + ":") && says(error, "label=disable"))
+    }
+
+    @Test func labelsThatConfineNothing() {
+        for label in ["", "unconfined\n", "narrow (complain)\n", "crun (unconfined)\n", "kernel"] {
+            #expect(SecurityPolicy(label: label) == nil)
+        }
+        #expect(SecurityPolicy(process: "/nonexistent") == nil)
     }
 
     @Test func userNamespaceComesFirst() {
-        #expect(says(Obstacle.refused(EPERM, status: Self.filtered, users: "0 1000 1\n"), "user namespace"))
-        #expect(says(Obstacle.refused(EPERM, status: Self.free, users: "0 100000 65536\n"), "user namespace"))
+        #expect(says(refused(EPERM, Self.filtered, "0 1000 1\n"), "user namespace"))
+        #expect(says(refused(EPERM, Self.free, "0 100000 65536\n"), "user namespace"))
     }
 
     @Test func securityModuleIsWhatIsLeft() {
-        #expect(says(Obstacle.refused(EACCES, status: Self.free, users: Self.everyID), "SELinux"))
+        #expect(says(refused(EACCES, Self.free, Self.everyID), "security module"))
         // Without /proc nothing is known of filters and namespaces.
-        #expect(says(Obstacle.refused(EPERM, status: "", users: ""), "Operation not permitted"))
+        #expect(says(refused(EPERM, "", ""), "Operation not permitted"))
     }
 
     @Test func withoutTheSystemCall() {
-        let error = Obstacle.refused(ENOSYS, status: Self.free, users: Self.everyID)
+        let error = refused(ENOSYS, Self.free, Self.everyID)
         guard case .unsupported(let text) = error else {
             Issue.record("\(error)")
             return

@@ -25,7 +25,7 @@ def read(path: str) -> list[list[str]]:
 
 def columns(rows: list[list[str]]) -> list[tuple[str, str]]:
     """Kernel and rung, newest kernel first."""
-    return sorted({(row[0], row[1]) for row in rows}, key=lambda column: ([-part for part in version(column[0])], RUNGS.index(column[1])))
+    return sorted({(row[0], row[1]) for row in rows}, key=lambda column: ([-part for part in version(column[0])], column[0], RUNGS.index(column[1])))
 
 
 def table(heads: list[str], body: list[list[str]]) -> str:
@@ -34,7 +34,8 @@ def table(heads: list[str], body: list[list[str]]) -> str:
 
 
 def head(column: tuple[str, str]) -> str:
-    return f"{'.'.join(str(part) for part in version(column[0])[:2])} {column[1]}"
+    realtime = "-rt" if "-rt-" in column[0] else ""
+    return f"{'.'.join(str(part) for part in version(column[0])[:2])}{realtime} {column[1]}"
 
 
 def by_name(rows: list[list[str]], kind: str, cell) -> str:

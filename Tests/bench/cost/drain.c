@@ -2,7 +2,7 @@
  * What it costs, flightrec can't do without; what flightrec costs more is its own.
  *
  * Usage: drain OBJECT RODATA DATA [NAME=VALUE...] PROGRAM... Commands on stdin: a (attach), d (detach), s (say how much was read). Each is answered
- * by a line. RODATA and DATA: files with the bytes of the recorder's variables (-: the object's own); NAME: a variable of .data with 64 bits; PROGRAM: names, 15 characters count.
+ * by a line. RODATA and DATA: files with the bytes of the recorder's variables (-: the object's own); NAME: a variable with 64 bits; PROGRAM: names, 15 characters count.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -49,21 +49,24 @@ static void copy(struct bpf_object *object, const char *section, const char *pat
 	fclose(file);
 }
 
-/* Another value for one variable. */
+/* Another value for one variable, whichever section it is in. */
 static void set(struct bpf_object *object, const char *name, size_t length, unsigned long long value)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(object, ".data");
-	size_t size = 0;
-	char *place = map ? (char *)bpf_map__initial_value(map, &size) : NULL;
+	static const char *const sections[] = { ".data", ".bss" };
 	struct btf *btf = bpf_object__btf(object);
-	const struct btf_type *section = btf__type_by_id(btf, btf__find_by_name_kind(btf, ".data", BTF_KIND_DATASEC));
 
-	for (int i = 0; place && section && i < btf_vlen(section); i++) {
-		struct btf_var_secinfo *one = btf_var_secinfos(section) + i;
-		const char *found = btf__name_by_offset(btf, btf__type_by_id(btf, one->type)->name_off);
-		if (strlen(found) == length && !strncmp(found, name, length) && one->size == sizeof value && one->offset + one->size <= size) {
-			memcpy(place + one->offset, &value, sizeof value);
-			return;
+	for (int s = 0; s < 2; s++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, sections[s]);
+		size_t size = 0;
+		char *place = map ? (char *)bpf_map__initial_value(map, &size) : NULL;
+		const struct btf_type *section = btf__type_by_id(btf, btf__find_by_name_kind(btf, sections[s], BTF_KIND_DATASEC));
+		for (int i = 0; place && section && i < btf_vlen(section); i++) {
+			struct btf_var_secinfo *one = btf_var_secinfos(section) + i;
+			const char *found = btf__name_by_offset(btf, btf__type_by_id(btf, one->type)->name_off);
+			if (strlen(found) == length && !strncmp(found, name, length) && one->size == sizeof value && one->offset + one->size <= size) {
+				memcpy(place + one->offset, &value, sizeof value);
+				return;
+			}
 		}
 	}
 	errno = ENOENT;
