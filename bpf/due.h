@@ -7,13 +7,12 @@
 const volatile s64 fr_pending_from_rq = 0;
 
 struct fr_due {
-	u64 since;	/* ksoftirqd waited for the CPU */
-	u64 vectors;	/* that were pending when it got the CPU, and have not run yet */
+	u64 since[FR_SOFTIRQ_VECTORS];	/* of what was seen to be pending, and has not run yet; 0: it was not */
 	u64 slow_since;	/* the last slow or late run of any vector */
 	u64 slow_until;
 };
 
-/* What begins so soon after a slow run had to wait for it. */
+/* What begins so soon after a slow run had to wait for it: it was taken over before that, and is pending no longer. */
 #define FR_RIGHT_AFTER_NS 20000ULL
 
 struct {
@@ -29,19 +28,22 @@ static __always_inline struct fr_due *fr_due(void)
 	return bpf_map_lookup_elem(&due, &zero);
 }
 
-/* This CPU's ksoftirqd has got it, after waiting `since` (0: not known). */
-static __always_inline void fr_softirqs_due(struct task_struct *ksoftirqd, u64 since)
+/* What is pending on the CPU of `task` has waited since (0: not known): a slow one has ended; ksoftirqd has been woken, to which that is
+ * left unless the next interrupt's end runs it before; or ksoftirqd has got the CPU. */
+static __always_inline void fr_softirqs_due(struct task_struct *task, u64 since)
 {
 	struct fr_due *d = fr_due();
 	if (!d || !since || !fr_pending_from_rq || !bpf_core_field_exists(struct cfs_rq, rq))
 		return;
 	u16 pending = 0;
 	/* local_softirq_pending(): a word of 16 bits on x86, the low half of one elsewhere. */
-	bpf_probe_read_kernel(&pending, sizeof(pending), (void *)BPF_CORE_READ(ksoftirqd, se.cfs_rq, rq) + fr_pending_from_rq);
-	/* Where it lost the CPU in between, what has not run was due before. */
-	if (!d->vectors)
-		d->since = since;
-	d->vectors |= pending;
+	bpf_probe_read_kernel(&pending, sizeof(pending), (void *)BPF_CORE_READ(task, se.cfs_rq, rq) + fr_pending_from_rq);
+	/* As a rule it is woken because softirqs ran for too long: what is left to it waited for these, too. */
+	if (since - d->slow_until < FR_RIGHT_AFTER_NS)
+		since = d->slow_since;
+	for (u32 vector = 0; vector < FR_SOFTIRQ_VECTORS; vector++)
+		if (pending >> vector & 1 && !d->since[vector])
+			d->since[vector] = since;
 }
 
 /* Ksoftirqd sleeps: nothing is left to it. */
@@ -49,7 +51,7 @@ static __always_inline void fr_softirqs_done(void)
 {
 	struct fr_due *d = fr_due();
 	if (d)
-		d->vectors = 0;
+		__builtin_memset(d->since, 0, sizeof(d->since));
 }
 
 static __always_inline void fr_softirq_was_slow(u64 since, u64 until)
@@ -59,6 +61,7 @@ static __always_inline void fr_softirq_was_slow(u64 since, u64 until)
 		return;
 	d->slow_since = since;
 	d->slow_until = until;
+	fr_softirqs_due(bpf_get_current_task_btf(), since);
 }
 
 /* Since when the softirq that begins now was due, at the most; 0: it runs right where it was raised. `left`: when it ran last. It
@@ -71,10 +74,10 @@ static __always_inline u64 fr_due_since(u32 vector, u64 now, u64 left)
 	u64 since = 0;
 	if (now - d->slow_until < FR_RIGHT_AFTER_NS && d->slow_since > fr_softirqs_since)
 		since = d->slow_since;
-	if (d->vectors >> (vector & 63) & 1) {
-		d->vectors &= ~(1ULL << (vector & 63));
-		if (d->since > fr_softirqs_since && (!since || d->since < since))
-			since = d->since;
+	if (vector < FR_SOFTIRQ_VECTORS && d->since[vector]) {
+		if (d->since[vector] > fr_softirqs_since && (!since || d->since[vector] < since))
+			since = d->since[vector];
+		d->since[vector] = 0;
 	}
 	return since && since < left ? left : since;
 }

@@ -43,6 +43,8 @@ static __always_inline int fr_on_wakeup(struct task_struct *task)
 	struct fr_thread *t = fr_thread_of(task);
 	if (t && t->now.start && !t->now.woken && t->now.why != FR_OFF_PREEMPTED) {
 		t->now.woken = bpf_ktime_get_ns();
+		if (t->softirqs)
+			fr_softirqs_due(task, t->now.woken);
 		if (fr_task_throttled(task))
 			t->now.flags |= FR_SLICE_THROTTLED;
 	}
