@@ -98,6 +98,7 @@ static __noinline int fr_classify(struct sock *sk, struct fr_sock *st)
 		return 0;
 	struct cgroup *cgroup = fr_sock_cgroup(sk);
 	u32 netns = fr_netns(sk);
+	u8 before = st->watched;
 	st->generation = fr_generation;
 	st->watched = 0;
 	st->leaf = cgroup ? BPF_CORE_READ(cgroup, kn, id) : 0;
@@ -120,6 +121,10 @@ static __noinline int fr_classify(struct sock *sk, struct fr_sock *st)
 		st->phase = FR_IDLE;
 		st->claimed = st->sequence;
 		st->next_first = 0;
+	} else if (!before && st->announced) {
+		/* Its name is forgotten by now. */
+		st->id = __sync_fetch_and_add(&fr_next_id, 1) + 1;
+		st->announced = 0;
 	}
 	return 0;
 }

@@ -200,6 +200,7 @@ u64 fr_open_floor_ns = 100000000;	/* walker reports open turns older than this *
 u64 fr_jiffy_ns = 4000000;	/* measured by userspace */
 u64 fr_brief_ns = 0;	/* uneventful turns shorter than this are counted instead of recorded */
 u64 fr_softirqs_since = 0; /* when the softirq hooks were attached: stamps of before are stale */
+u32 fr_walk_ids = 0;	/* the walker tells the ids of all sockets it would tell of instead */
 u32 fr_walk_reset = 0;	/* the walker forgets open turns instead: hooks were off for a while */
 u64 fr_walk_jiffies = 0;
 u64 fr_walk_ktime = 0;

@@ -24,6 +24,11 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 	/* Most sockets of a host: nothing more than this. */
 	if (!st || !st->watched || !fr_reportable(st) || st->pid_rejected)
 		return 0;
+	if (fr_walk_ids) {
+		u32 id = st->id;
+		bpf_seq_write(seq, &id, sizeof(id));
+		return 0;
+	}
 	u64 now = bpf_ktime_get_ns();
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) {
 		if (fr_watched(sk, st))

@@ -18,6 +18,19 @@ extension Probes {
         if found == 0 { lose(Self.softirqThreads, because: "no thread here is named ksoftirqd") }
     }
 
+    /// Ids of the sockets that are watched and live; of those that end meanwhile some.
+    public func watchedSockets() throws(KernelError) -> Set<UInt32> {
+        globals.set("fr_walk_ids", UInt32(1))
+        defer { globals.set("fr_walk_ids", UInt32(0)) }
+        var found: Set<UInt32> = []
+        try run(iterator: "walk-open") { bytes in
+            for offset in stride(from: 0, to: bytes.count - 3, by: 4) {
+                found.insert(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            }
+        }
+        return found
+    }
+
     /// Turns open longer than the floor; also makes the kernel report turns that ended without further traffic.
     public func walkOpen(_ body: (fr_turn) -> Void) throws(KernelError) {
         let size = MemoryLayout<fr_turn>.size

@@ -34,6 +34,7 @@ public final class Recorder {
     let window: Window
     var registry: SocketRegistry
     var saidUnnamed = false
+    var sweep = SweepSchedule()
     /// When containers without turns gave back what they no longer need.
     private var trimmed: Instant = 0
     let trigger: TriggerEngine
@@ -285,6 +286,7 @@ public final class Recorder {
         let counters = try probes.counters()
         losses.note(counters, at: now)
         costs.note(at: now, events: counters.totalEmitted)
+        try sweepSockets(now, missed: counters.totalMissed)
         let quiet = now > Self.activeFor ? now - Self.activeFor : 0
         try recallRules(now)
         context.schedule.setActive(trigger.containers(activeSince: quiet).filter(selection.has) + [0])

@@ -50,6 +50,7 @@ extension Recorder {
             return ControlReply(error: error.description)
         }
         losses.gap(from: since, to: Clock.monotonic(), why: "the probes were detached")
+        sweep.isWanted = true
         detachedAt = nil
         return ControlReply()
     }

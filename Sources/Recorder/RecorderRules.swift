@@ -18,6 +18,8 @@ extension Recorder {
     func applyRules() throws {
         for decision in rules.take() {
             if let watch = decision.watch { try probes.setRule(container: decision.container, watch: watch) }
+            // Nothing more is told of its sockets, so not that they close.
+            if decision.watch == false { sweep.isWanted = true }
             trigger.setRule(decision.rule, for: decision.container)
             for held in selection.note(decision, at: Clock.monotonic()) { fire(held.fact, began: held.began) }
         }

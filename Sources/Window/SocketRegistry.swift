@@ -100,6 +100,15 @@ public struct SocketRegistry {
         closed.append(raw, at: max(instant, 1))
     }
 
+    /// Of open ones first told of before `limit`, those that are not in `live` have closed, which nobody told: as of `now`. Returns how
+    /// many.
+    @discardableResult
+    public mutating func sweep(keeping live: Set<SocketID>, toldBefore limit: Instant, at now: Instant) -> Int {
+        let gone = open.filter { $0.value.h.ts < limit && !live.contains($0.key) }.keys
+        for id in gone { closed(id, at: now) }
+        return gone.count
+    }
+
     /// Forgets the sockets that closed before `limit`, the oldest instant the window holds of any container: they may be the other
     /// ends of what it holds. Returns how many.
     @discardableResult

@@ -63,6 +63,21 @@ import Testing
         #expect(registry.droppedClosed == 0 && registry.droppedOpen == 0)
     }
 
+    @Test func thoseWhoseCloseNobodyToldAreSwept() {
+        var registry = SocketRegistry()
+        for id in UInt32(1)...4 { registry.observe(socket(id, at: 100)) }
+        registry.closed(2, at: 150)
+        registry.observe(socket(5, at: 300))
+        // 5 was told of after the look at what lives; 2 had closed before.
+        #expect(registry.sweep(keeping: [1], toldBefore: 200, at: 250) == 2)
+        #expect(registry.closedAt(1) == nil && registry.closedAt(5) == nil)
+        #expect(registry.closedAt(2) == 150 && registry.closedAt(3) == 250 && registry.closedAt(4) == 250)
+        registry.closed(3, at: 400)
+        #expect(registry.closedAt(3) == 250, "its close was told after all")
+        registry.expire(before: 300)
+        #expect(registry.count == 2)
+    }
+
     @Test func fullRegistryDropsClosedOnesFirstAndCounts() {
         var registry = SocketRegistry(bytes: 3 * SocketRegistry.openBytes)
         for id in 1...3 as ClosedRange<UInt32> { registry.observe(socket(id, at: 1)) }
