@@ -7,13 +7,14 @@ import Testing
 
     @Test func sweptSoonWithAReasonAndRarelyWithout() {
         var schedule = SweepSchedule()
-        #expect(!schedule.isDue(at: second, missed: 0))
-        #expect(!schedule.isDue(at: 500 * second, missed: 0))
-        #expect(schedule.isDue(at: 602 * second, missed: 0))
-        #expect(!schedule.isDue(at: 603 * second, missed: 7), "too soon after the last")
-        #expect(schedule.isDue(at: 613 * second, missed: 7))
-        #expect(!schedule.isDue(at: 700 * second, missed: 7), "that reason was dealt with")
+        func isDue(at instant: UInt64, missed: UInt64) -> Bool { schedule.isDue(at: instant * second, missed: missed) }
+        #expect(!isDue(at: 1, missed: 0))
+        #expect(!isDue(at: 500, missed: 0))
+        #expect(isDue(at: 602, missed: 0))
+        #expect(!isDue(at: 603, missed: 7), "too soon after the last")
+        #expect(isDue(at: 613, missed: 7))
+        #expect(!isDue(at: 700, missed: 7), "that reason was dealt with")
         schedule.isWanted = true
-        #expect(schedule.isDue(at: 701 * second, missed: 7))
+        #expect(isDue(at: 701, missed: 7))
     }
 }
