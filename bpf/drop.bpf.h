@@ -33,11 +33,26 @@ static __always_inline u64 fr_drop_container(struct sock *sk, u32 netns)
 	return known ? *known : 1ULL << 63 | netns;
 }
 
+/* Once TCP takes a packet in (tcp_v4_rcv) it is on no device any more; its route, to this namespace's loopback device, tells where
+ * it is. SKB_DST_NOREF is the pointer's lowest bit. */
+static __always_inline u32 fr_drop_netns(struct sk_buff *skb)
+{
+	struct net_device *device = BPF_CORE_READ(skb, dev);
+	if (!device) {
+		struct dst_entry *route = (void *)(BPF_CORE_READ(skb, _skb_refdst) & ~1UL);
+		device = route ? BPF_CORE_READ(route, dev) : 0;
+	}
+	return device ? BPF_CORE_READ(device, nd_net.net, ns.inum) : 0;
+}
+
 /* A packet the host drops between devices may be any container's; on its loopback it is its own. */
 static __always_inline bool fr_drop_watched(struct fr_drop *e, const struct sk_buff *skb, u64 container)
 {
 	if (fr_filter_ports && !bpf_map_lookup_elem(&port_rule, &e->source_port) &&
 	    !bpf_map_lookup_elem(&port_rule, &e->destination_port))
+		return false;
+	/* In a container, and no socket: no process of it can be told. */
+	if (fr_filter_pids && container && !skb->sk)
 		return false;
 	if (container || skb->sk || BPF_CORE_READ(skb, dev, flags) & FR_IFF_LOOPBACK)
 		return fr_container_watched(container);
@@ -72,7 +87,7 @@ int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
 	e.destination_port = packet.destination_port;
 	__builtin_memcpy(e.source, packet.source, 16);
 	__builtin_memcpy(e.destination, packet.destination, 16);
-	e.netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
+	e.netns = fr_drop_netns(skb);
 	u64 container = fr_drop_container(skb->sk, e.netns);
 	if (!fr_drop_watched(&e, skb, container))
 		return 0;

@@ -189,7 +189,11 @@ struct sk_buff {
 	__u16 network_header;
 	unsigned char *head;
 	unsigned char *data;
+	unsigned long _skb_refdst;
 	char cb[48];
+};
+struct dst_entry {
+	struct net_device *dev;
 };
 struct tcp_skb_cb {
 	__u32 seq;
