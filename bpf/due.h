@@ -12,8 +12,9 @@ struct fr_due {
 	u64 slow_until;
 };
 
-/* What begins so soon after a slow run had to wait for it: it was taken over before that, and is pending no longer. */
-#define FR_RIGHT_AFTER_NS 20000ULL
+/* What begins so soon after a slow run had to wait for it: it was taken over before that, and is pending no longer. An interrupt may
+ * come in between. */
+#define FR_RIGHT_AFTER_NS 100000ULL
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
