@@ -6,8 +6,11 @@
  * BTF). 0: not known, and then no softirq is seen to be late. */
 const volatile s64 fr_pending_from_rq = 0;
 
+/* A power of 2 over FR_SOFTIRQ_VECTORS: a mask proves an index to verifiers that a comparison does not (6.1). */
+#define FR_DUE_SLOTS 16
+
 struct fr_due {
-	u64 since[FR_SOFTIRQ_VECTORS];	/* of what was seen to be pending, and has not run yet; 0: it was not */
+	u64 since[FR_DUE_SLOTS];	/* by vector, of what was seen to be pending, and has not run yet; 0: it was not */
 	u64 slow_since;	/* the last slow or late run of any vector */
 	u64 slow_until;
 };
@@ -75,10 +78,11 @@ static __always_inline u64 fr_due_since(u32 vector, u64 now, u64 left)
 	u64 since = 0;
 	if (now - d->slow_until < FR_RIGHT_AFTER_NS && d->slow_since > fr_softirqs_since)
 		since = d->slow_since;
-	if (vector < FR_SOFTIRQ_VECTORS && d->since[vector]) {
-		if (d->since[vector] > fr_softirqs_since && (!since || d->since[vector] < since))
-			since = d->since[vector];
-		d->since[vector] = 0;
+	u64 *pending = &d->since[vector & (FR_DUE_SLOTS - 1)];
+	if (*pending) {
+		if (*pending > fr_softirqs_since && (!since || *pending < since))
+			since = *pending;
+		*pending = 0;
 	}
 	return since && since < left ? left : since;
 }

@@ -62,6 +62,7 @@ struct fr_sock {
 	u64 next_first, next_last, next_woken, next_bytes; /* request data that arrived while still answering */
 	u32 next_late;		/* as rx_late and rx_cpu */
 	u16 next_cpu;
+	u8 left_unread;		/* called: the last read left data behind: the rest that follows is the reader's */
 	u64 send_wait;		/* ns of this turn that a sender waited for send buffer */
 	u64 rested, rested_rx, rested_bytes; /* end, last arrival and size of the answer before its first rest */
 	u64 blocked_at;		/* since when it does, in this turn */

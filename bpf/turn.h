@@ -184,7 +184,7 @@ static __always_inline void fr_data_arrived(struct sock *sk, struct tcp_sock *tp
 		fr_first_arrived(sk, st, now);
 		break;
 	case FR_ANSWER:
-		if (st->read_last > st->rx_last && now - st->read_last > FR_REST_NS)
+		if (!st->left_unread && st->read_last > st->rx_last && now - st->read_last > FR_REST_NS)
 			fr_rest(tp, st, st->read_last);
 		if (st->phase == FR_IDLE)
 			return;
@@ -223,6 +223,8 @@ static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, st
 			st->rx_first = st->rx_last = st->woken = at;
 		st->phase = FR_ANSWER;
 	}
+	if (st->phase == FR_ANSWER)
+		st->left_unread = FR_READ(tp, rcv_nxt) != FR_READ(tp, copied_seq);
 	if (!st->read_first) {
 		st->read_first = now;
 		st->tid = tid;
