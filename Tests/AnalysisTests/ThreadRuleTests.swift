@@ -46,8 +46,7 @@ private let at: UInt64 = 10_000 * ms
     }
 
     /// The answer came after 10 ms, and the thread that had asked read it 770 ms later.
-    @Test(arguments: [(230 as UInt32?, "app.sleep"), (202, "app.lock"), (nil, "app.cpu")])
-    func whatKeepsACallerFromItsAnswerIsTheCause(syscall: UInt32?, cause: String) {
+    private let unread: Turn = {
         var call = asking
         call.receivedFirst = at + 10 * ms
         call.receivedLast = at + 10 * ms
@@ -55,7 +54,12 @@ private let at: UInt64 = 10_000 * ms
         call.readFirst = at + 780 * ms
         call.readLast = at + 780 * ms
         call.sender = call.tid
-        var evidence = capture([call])
+        return call
+    }()
+
+    @Test(arguments: [(230 as UInt32?, "app.sleep"), (202, "app.lock"), (nil, "app.cpu")])
+    func whatKeepsACallerFromItsAnswerIsTheCause(syscall: UInt32?, cause: String) {
+        var evidence = capture([unread])
         evidence.facts = ["threads": "followed", "machine": "x86_64"]
         if let syscall { evidence.slices = [slice(12, 778, syscall: syscall)] }
         #expect(verdict(evidence).cause == cause)
@@ -68,21 +72,14 @@ private let at: UInt64 = 10_000 * ms
     }
 
     @Test func aCallerThatWaitsForAnotherAnswerFirstIsNotToBlame() {
-        var call = asking
-        call.receivedFirst = at + 10 * ms
-        call.receivedLast = at + 10 * ms
-        call.woken = at + 10 * ms
-        call.readFirst = at + 780 * ms
-        call.readLast = at + 780 * ms
-        call.sender = call.tid
-        var first = call
+        var first = unread
         first.socket = 7
         first.receivedFirst = at + 770 * ms
         first.receivedLast = at + 770 * ms
         first.woken = at + 770 * ms
         first.readFirst = at + 771 * ms
         first.end = at + 772 * ms
-        var evidence = capture([call, first])
+        var evidence = capture([unread, first])
         evidence.facts = ["threads": "followed", "machine": "x86_64"]
         evidence.slices = [slice(12, 770, syscall: 45)]
         #expect(!verdict(evidence).cause.hasPrefix("app."))

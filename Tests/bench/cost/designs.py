@@ -23,10 +23,8 @@ SEC("tp_btf/softirq_raise") int raise_tp(unsigned long long *ctx)
 {
 	__u32 vector = ctx[0];
 	__u64 *at = bpf_map_lookup_elem(&raised, &vector);
-	if (at && !*at)
+	if (at)
 		*at = bpf_ktime_get_ns();
-	else if (at)
-		*at = 0;
 	return 0;
 }
 """

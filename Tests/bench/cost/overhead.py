@@ -25,10 +25,9 @@ def names(known):
     return parse
 
 
-def one(tool_name, load_name, hooks, options):
+def one(tool, load_name, options):
     """One tool under one load."""
     load = LOADS[load_name](options.clients, options.rate)
-    tool = TOOLS[tool_name](options.flightrec, hooks)
     load.start()
     try:
         tool.start()
@@ -44,28 +43,10 @@ def one(tool_name, load_name, hooks, options):
     return found | {"title": load.title}
 
 
-def design(title, against, make, load_name, options):
-    """One design under one load."""
-    load = LOADS[load_name](options.clients, options.rate)
-    tool = make()
-    load.start()
-    try:
-        tool.start()
-        try:
-            found, spans = compare(tool, load, options.pairs)
-        finally:
-            tool.stop()
-    finally:
-        load.stop()
-    if load.paced:
-        found |= tails(load, spans)
-    return found | {"title": load.title, "design": title, "against": against}
-
-
 def compare_designs(hooks, options):
     for load_name in options.loads:
         for title, (against, make) in designs(hooks).items():
-            found = design(title, against, make, load_name, options)
+            found = one(make(), load_name, options) | {"design": title, "against": against}
             for line in table.design_lines(found):
                 print(line, flush=True)
             if options.table:
@@ -95,7 +76,7 @@ def main():
         print(f"not events, so not for perf and ftrace: {', '.join(hooks.bare)}", flush=True)
     for load_name in options.loads:
         for tool_name in options.tools:
-            found = one(tool_name, load_name, hooks, options)
+            found = one(TOOLS[tool_name](options.flightrec, hooks), load_name, options)
             for line in table.lines(load_name, tool_name, found):
                 print(line, flush=True)
             # At once: a run that is cut short has not run for nothing.

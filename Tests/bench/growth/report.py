@@ -83,6 +83,16 @@ threads' state come on top, as in the curves above.
 """
 
 
+def document(directory, kept):
+    parts = [METHOD.format(machine=kept["machine"], date=kept["date"], seconds=", ".join(
+        f"{one['seconds']:.0f} ({one['title']})" for one in kept["curves"].values()))]
+    for one in kept["curves"].values():
+        parts += [f"## With {one['title']}", "", *curve(one["title"], one["rows"]), ""]
+    notes = directory / "growth" / "notes.md"
+    parts += [ARITHMETIC, *processors(kept["maps"]), "", notes.read_text() if notes.exists() else ""]
+    return "\n".join(parts)
+
+
 def merge(directory, name, title, rows, seconds):
     """Puts one curve in the place of the one before, and writes the document anew."""
     path = directory / "growth" / "figures.json"
@@ -93,10 +103,4 @@ def merge(directory, name, title, rows, seconds):
         [value, {key: field for key, field in found.items() if key != "all_maps"}] for value, found in rows]}
     kept["machine"], kept["date"] = machine(), str(datetime.date.today())
     path.write_text(json.dumps(kept, indent=1) + "\n")
-    parts = [METHOD.format(machine=kept["machine"], date=kept["date"], seconds=", ".join(
-        f"{one['seconds']:.0f} ({one['title']})" for one in kept["curves"].values()))]
-    for one in kept["curves"].values():
-        parts += [f"## With {one['title']}", "", *curve(one["title"], one["rows"]), ""]
-    notes = directory / "growth" / "notes.md"
-    parts += [ARITHMETIC, *processors(kept["maps"]), "", notes.read_text() if notes.exists() else ""]
-    (directory / "SCALE.md").write_text("\n".join(parts))
+    (directory / "SCALE.md").write_text(document(directory, kept))
