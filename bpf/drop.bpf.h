@@ -33,12 +33,14 @@ static __always_inline u64 fr_drop_container(struct sock *sk, u32 netns)
 	return known ? *known : 1ULL << 63 | netns;
 }
 
-/* Once TCP takes a packet in (tcp_v4_rcv) it is on no device any more; its route, to this namespace's loopback device, tells where
- * it is. SKB_DST_NOREF is the pointer's lowest bit. */
-static __always_inline u32 fr_drop_netns(struct sk_buff *skb)
+/* Once TCP takes a packet in (tcp_v4_rcv) it is on no device any more: its socket tells where it is, or its route, to this
+ * namespace's loopback device. SKB_DST_NOREF is the pointer's lowest bit. */
+static __always_inline u32 fr_drop_netns(struct sk_buff *skb, struct sock *sk)
 {
 	struct net_device *device = BPF_CORE_READ(skb, dev);
 	if (!device) {
+		if (sk)
+			return fr_netns(sk);
 		struct dst_entry *route = (void *)(BPF_CORE_READ(skb, _skb_refdst) & ~1UL);
 		device = route ? BPF_CORE_READ(route, dev) : 0;
 	}
@@ -46,15 +48,12 @@ static __always_inline u32 fr_drop_netns(struct sk_buff *skb)
 }
 
 /* A packet the host drops between devices may be any container's; on its loopback it is its own. */
-static __always_inline bool fr_drop_watched(struct fr_drop *e, const struct sk_buff *skb, u64 container)
+static __always_inline bool fr_drop_watched(struct fr_drop *e, const struct sk_buff *skb, struct sock *sk, u64 container)
 {
 	if (fr_filter_ports && !bpf_map_lookup_elem(&port_rule, &e->source_port) &&
 	    !bpf_map_lookup_elem(&port_rule, &e->destination_port))
 		return false;
-	/* In a container, and no socket: no process of it can be told. */
-	if (fr_filter_pids && container && !skb->sk)
-		return false;
-	if (container || skb->sk || BPF_CORE_READ(skb, dev, flags) & FR_IFF_LOOPBACK)
+	if (container || sk || BPF_CORE_READ(skb, dev, flags) & FR_IFF_LOOPBACK)
 		return fr_container_watched(container);
 	return true;
 }
@@ -70,8 +69,7 @@ static __always_inline void fr_drop_report(struct fr_drop_slot *slot, struct fr_
 	fr_submit(out);
 }
 
-SEC("tp_btf/kfree_skb")
-int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
+static __always_inline int fr_on_drop(struct sk_buff *skb, void *location, u32 reason, struct sock *sk)
 {
 	if (reason <= fr_reason_unspecified() || reason >= FR_DROP_REASONS || fr_reason_is_close(reason))
 		return 0;
@@ -87,9 +85,9 @@ int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
 	e.destination_port = packet.destination_port;
 	__builtin_memcpy(e.source, packet.source, 16);
 	__builtin_memcpy(e.destination, packet.destination, 16);
-	e.netns = fr_drop_netns(skb);
-	u64 container = fr_drop_container(skb->sk, e.netns);
-	if (!fr_drop_watched(&e, skb, container))
+	e.netns = fr_drop_netns(skb, sk);
+	u64 container = fr_drop_container(sk, e.netns);
+	if (!fr_drop_watched(&e, skb, sk, container))
 		return 0;
 	fr_head(&e.h, bpf_ktime_get_ns(), container, 0, FR_DROP);
 	e.location = (u64)location;
@@ -103,6 +101,19 @@ int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
 	slot->last = e.h.ts;
 	fr_drop_report(slot, &e);
 	return 0;
+}
+
+/* Since 6.11 it is told for which socket the packet was received; a socket's receive path takes skb->sk away. */
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(drop_received_tp, struct sk_buff *skb, void *location, u32 reason, struct sock *receiver)
+{
+	return fr_on_drop(skb, location, reason, receiver ?: skb->sk);
+}
+
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
+{
+	return fr_on_drop(skb, location, reason, skb->sk);
 }
 
 static long fr_drop_flush_one(u32 index, void *unused)

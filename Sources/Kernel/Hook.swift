@@ -139,7 +139,10 @@ public struct Hook: Sendable {
         Hook("synack", without: "SYN-ACK retransmits", tracepoint("synack_tp", "tcp_retransmit_synack")),
         Hook("reset", without: "resets received", tracepoint("reset_received_tp", "tcp_receive_reset")),
         Hook("reset-sent", without: "resets sent", tracepoint("reset_sent_tp", "tcp_send_reset")),
-        Hook("drop", without: "dropped packets and their reasons", tracepoint("drop_tp", "kfree_skb", arguments: 3)),
+        Hook(
+            "drop", without: "dropped packets and their reasons",
+            tracepoint("drop_received_tp", "kfree_skb", arguments: 4),
+            tracepoint("drop_tp", "kfree_skb", arguments: 3)),
         Hook("softirq-entry", without: "softirq timing", tracepoint("softirq_entry_tp", "softirq_entry")),
         Hook("softirq-exit", without: "softirq timing", tracepoint("softirq_exit_tp", "softirq_exit")),
         Hook(

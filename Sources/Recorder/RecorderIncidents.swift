@@ -47,6 +47,8 @@ extension Recorder {
         evidence.dropReasons = probes.dropReasons
         var blocks = window.snapshot(from: from, to: incident.to).filter { selection.has($0.container) }
         blocks += openBlocks()
+        let sockets = registry.records().filter { selection.has($0.h.cgroup) }
+        if !options.filter.pids.isEmpty { blocks = DropSelection(sockets).only(blocks) }
         let own = Set(incident.triggers.map(\.container))
         let short = shortHistories(from: from, to: incident.to, own: own)
         evidence.gaps += short
@@ -61,7 +63,7 @@ extension Recorder {
         evidence.facts["threads"] = probes.followsThreads ? "followed" : "not followed"
         publisher.publish(
             Finished(
-                evidence: evidence, sockets: registry.records().filter { selection.has($0.h.cgroup) }, blocks: blocks,
+                evidence: evidence, sockets: sockets, blocks: blocks,
                 containers: containers.union(evidence.suppressed.map(\.container)).union(short.compactMap(\.container)),
                 opened: opening(incident),
                 replaces: incident.replaces))
