@@ -136,8 +136,7 @@ public final class Recorder {
             logger.warning("connections older than the recorder: \(error)")
         }
         findSoftirqThreads()
-        // What loading took, the kernel's BTF above all, goes back to the system (malloc_trim(3)).
-        malloc_trim(0)
+        StartupMemory.giveBack()
         costs.note(at: started, events: 0)
         logger.notice("armed: captures go to \(options.directory)")
         logger.notice("\(options.watched)")

@@ -1,0 +1,28 @@
+import CLinux
+import Foundation
+
+/// Gives back what only starting took: freed heap (the kernel's BTF above all), and the pages of code that ran once. Of code the
+/// process keeps no copy: a page it runs again is mapped again out of the page cache (`MADV_DONTNEED` in madvise(2)), those around
+/// it with it. A breakpoint or uprobe set in it before is lost.
+enum StartupMemory {
+    static func giveBack() {
+        malloc_trim(0)
+        // Where it can't be read or done the memory stays, which harms nobody.
+        guard let maps = try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8) else { return }
+        for range in code(maps) {
+            madvise(UnsafeMutableRawPointer(bitPattern: range.lowerBound), range.count, MADV_DONTNEED)
+        }
+    }
+
+    /// Of proc_pid_maps(5), mappings of files that may be run and not written: their pages are the file's own.
+    static func code(_ maps: String) -> [Range<UInt>] {
+        maps.split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: " ", maxSplits: 5)
+            guard fields.count == 6, fields[1] == "r-xp", fields[5].drop(while: { $0 == " " }).hasPrefix("/") else {
+                return nil
+            }
+            let ends = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
+            return ends.count == 2 && ends[0] < ends[1] ? ends[0]..<ends[1] : nil
+        }
+    }
+}
