@@ -231,12 +231,13 @@ public final class Probes {
     /// Fd that becomes readable when the ring asks for attention early (it is otherwise read by a tick).
     public var ringDescriptor: Int32 { ring.map { ring_buffer__epoll_fd($0) } ?? -1 }
 
-    /// Hands every waiting record to `body`, in ring order. The buffer is valid only inside the call.
-    public func drain(_ body: @escaping (UnsafeRawBufferPointer) -> Void) {
+    /// Hands every waiting record to `body`, in ring order, and returns how many. The buffer is valid only inside the call.
+    public func drain(_ body: @escaping (UnsafeRawBufferPointer) -> Void) -> Int {
         sink.body = body
         // Let go of it afterwards: it holds its owner, which holds us.
         defer { sink.body = nil }
-        if let ring { _ = ring_buffer__consume(ring) }
+        // What our own callback returns aside, it does not fail (ring_buffer__consume of libbpf).
+        return ring.map { max(0, Int(ring_buffer__consume($0))) } ?? 0
     }
 
     /// Reads one iterator to its end.

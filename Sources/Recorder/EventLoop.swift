@@ -25,10 +25,12 @@ final class EventLoop {
         case signal = 3
         case wake = 4
         case control = 5
+        case drain = 6
     }
 
     private let epoll: Int32
     private let timer: Int32
+    private let drains: Int32
     private let signals: Int32
     /// Written by other threads to make the loop turn.
     let wakeDescriptor: Int32
@@ -37,26 +39,35 @@ final class EventLoop {
     init(tick: UInt64) throws(SystemError) {
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         timer = timerfd_create(CLOCK_MONOTONIC, Int32(TFD_NONBLOCK) | Int32(TFD_CLOEXEC))
+        drains = timerfd_create(CLOCK_MONOTONIC, Int32(TFD_NONBLOCK) | Int32(TFD_CLOEXEC))
         wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
         var mask = sigset_t()
         sigemptyset(&mask)
         for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&mask, signal) }
         pthread_sigmask(SIG_BLOCK, &mask, nil)
         signals = signalfd(-1, &mask, Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC))
-        guard epoll >= 0, timer >= 0, wakeDescriptor >= 0, signals >= 0 else {
+        guard epoll >= 0, timer >= 0, drains >= 0, wakeDescriptor >= 0, signals >= 0 else {
             throw SystemError("setting up the event loop")
         }
-        let interval = timespec(tv_sec: Int(tick / 1_000_000_000), tv_nsec: Int(tick % 1_000_000_000))
-        var spec = itimerspec(it_interval: interval, it_value: interval)
-        guard timerfd_settime(timer, 0, &spec, nil) == 0 else { throw SystemError("arming the tick") }
+        try Self.arm(timer, every: tick)
         try watch(timer, .tick)
+        try watch(drains, .drain)
         try watch(signals, .signal)
         try watch(wakeDescriptor, .wake)
     }
 
     deinit {
-        for descriptor in [epoll, timer, signals, wakeDescriptor] { close(descriptor) }
+        for descriptor in [epoll, timer, drains, signals, wakeDescriptor] { close(descriptor) }
     }
+
+    private static func arm(_ timer: Int32, every interval: UInt64) throws(SystemError) {
+        let interval = timespec(tv_sec: Int(interval / 1_000_000_000), tv_nsec: Int(interval % 1_000_000_000))
+        var spec = itimerspec(it_interval: interval, it_value: interval)
+        guard timerfd_settime(timer, 0, &spec, nil) == 0 else { throw SystemError("arming a timer") }
+    }
+
+    /// Reports `.drain` every so many ns; 0: no more.
+    func drain(every interval: UInt64) throws(SystemError) { try Self.arm(drains, every: interval) }
 
     func watch(_ descriptor: Int32, _ source: Source) throws(SystemError) {
         var event = epoll_event()
@@ -69,9 +80,9 @@ final class EventLoop {
 
     /// Sleeps until something happens and reports each ready source; a signal's number comes with `.signal`.
     func wait(_ body: (Source, Int32) throws -> Void) throws {
-        var ready = (epoll_event(), epoll_event(), epoll_event(), epoll_event(), epoll_event())
+        var ready = (epoll_event(), epoll_event(), epoll_event(), epoll_event(), epoll_event(), epoll_event())
         let count = withUnsafeMutableBytes(of: &ready) { bytes in
-            epoll_wait(epoll, bytes.bindMemory(to: epoll_event.self).baseAddress, 5, -1)
+            epoll_wait(epoll, bytes.bindMemory(to: epoll_event.self).baseAddress, 6, -1)
         }
         if count < 0 {
             guard errno == EINTR else { throw SystemError("epoll_wait") }
@@ -83,6 +94,7 @@ final class EventLoop {
                 guard let source = Source(rawValue: events[index].data.u64) else { continue }
                 switch source {
                 case .tick: consume(timer)
+                case .drain: consume(drains)
                 case .wake: consume(wakeDescriptor)
                 case .signal:
                     var info = signalfd_siginfo()

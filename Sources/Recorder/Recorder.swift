@@ -55,6 +55,9 @@ public final class Recorder {
     private var pace = WalkPace()
     var started: Instant = 0
     private var ticks = 0
+    /// Records read since the last tick.
+    var drained = 0
+    private var drainPace = DrainPace(tick: Recorder.tick)
     private var failedTicks = 0
     private var stopping = false
     var selection: Selection
@@ -159,7 +162,7 @@ public final class Recorder {
         while !stopping {
             try loop.wait { source, signal in
                 switch source {
-                case .ring: drain()
+                case .ring, .drain: drain()
                 case .tick: try tick()
                 case .wake:
                     try applyRules()
@@ -238,6 +241,8 @@ public final class Recorder {
             probes.setSlicesWanted(slow)
             slicesWanted = slow
         }
+        if drainPace.took(drained) { try loop.drain(every: drainPace.needsTimer ? drainPace.interval : 0) }
+        drained = 0
         context.tick(at: now, slow: slow)
         clocks.look()
         ticks += 1

@@ -6,7 +6,7 @@ import Trigger
 /// What becomes of every record of the ring.
 extension Recorder {
     func drain() {
-        probes.drain { [self] record in take(record) }
+        drained += probes.drain { [self] record in take(record) }
     }
 
     @inline(__always)
