@@ -33,14 +33,26 @@ static __always_inline u64 fr_drop_container(struct sock *sk, u32 netns)
 	return known ? *known : 1ULL << 63 | netns;
 }
 
-/* Once TCP takes a packet in (tcp_v4_rcv) it is on no device any more: its socket tells where it is, or its route, to this
- * namespace's loopback device. SKB_DST_NOREF is the pointer's lowest bit. */
-static __always_inline u32 fr_drop_netns(struct sk_buff *skb, struct sock *sk)
+/* A socket of TCP that is whole: neither tcpdump's, nor one that stands for a handshake or for TIME_WAIT. */
+static __always_inline struct sock *fr_whole_socket(struct sock *sk)
 {
+	if (!sk)
+		return 0;
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if ((family != AF_INET && family != AF_INET6) || state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
+		return 0;
+	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP ? sk : 0;
+}
+
+/* Once TCP takes a packet in (tcp_v4_rcv) it is on no device any more, and the pointer's place is used for other things: the socket
+ * it was received for tells where it is, or its route, to this namespace's loopback device. SKB_DST_NOREF is the pointer's lowest bit. */
+static __always_inline u32 fr_drop_netns(struct sk_buff *skb, struct sock *receiver)
+{
+	if (receiver)
+		return fr_netns(receiver);
 	struct net_device *device = BPF_CORE_READ(skb, dev);
 	if (!device) {
-		if (sk)
-			return fr_netns(sk);
 		struct dst_entry *route = (void *)(BPF_CORE_READ(skb, _skb_refdst) & ~1UL);
 		device = route ? BPF_CORE_READ(route, dev) : 0;
 	}
@@ -69,7 +81,7 @@ static __always_inline void fr_drop_report(struct fr_drop_slot *slot, struct fr_
 	fr_submit(out);
 }
 
-static __always_inline int fr_on_drop(struct sk_buff *skb, void *location, u32 reason, struct sock *sk)
+static __always_inline int fr_on_drop(struct sk_buff *skb, void *location, u32 reason, struct sock *receiver)
 {
 	if (reason <= fr_reason_unspecified() || reason >= FR_DROP_REASONS || fr_reason_is_close(reason))
 		return 0;
@@ -85,7 +97,9 @@ static __always_inline int fr_on_drop(struct sk_buff *skb, void *location, u32 r
 	e.destination_port = packet.destination_port;
 	__builtin_memcpy(e.source, packet.source, 16);
 	__builtin_memcpy(e.destination, packet.destination, 16);
-	e.netns = fr_drop_netns(skb, sk);
+	receiver = fr_whole_socket(receiver);
+	struct sock *sk = receiver ?: fr_whole_socket(BPF_CORE_READ(skb, sk));
+	e.netns = fr_drop_netns(skb, receiver);
 	u64 container = fr_drop_container(sk, e.netns);
 	if (!fr_drop_watched(&e, skb, sk, container))
 		return 0;
@@ -103,17 +117,21 @@ static __always_inline int fr_on_drop(struct sk_buff *skb, void *location, u32 r
 	return 0;
 }
 
-/* Since 6.11 it is told for which socket the packet was received; a socket's receive path takes skb->sk away. */
+/* Since 6.11 it is told for which socket the packet was received; a socket's receive path takes skb->sk away. There may be none, which
+ * verifiers before 6.14 (6.12.17 in its series) do not know of this argument: a test of it would be left out as needless. So it is
+ * read as a number. */
 SEC("tp_btf/kfree_skb")
-int BPF_PROG(drop_received_tp, struct sk_buff *skb, void *location, u32 reason, struct sock *receiver)
+int BPF_PROG(drop_received_tp, struct sk_buff *skb, void *location, u32 reason)
 {
-	return fr_on_drop(skb, location, reason, receiver ?: skb->sk);
+	u64 receiver = 0;
+	bpf_probe_read_kernel(&receiver, sizeof(receiver), ctx + 3);
+	return fr_on_drop(skb, location, reason, (struct sock *)receiver);
 }
 
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
 {
-	return fr_on_drop(skb, location, reason, skb->sk);
+	return fr_on_drop(skb, location, reason, 0);
 }
 
 static long fr_drop_flush_one(u32 index, void *unused)

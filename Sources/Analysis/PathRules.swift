@@ -12,11 +12,8 @@ extension Rules {
     private static func concerns(_ it: Case, _ source: Endpoint?, _ destination: Endpoint?) -> Bool {
         guard let source, let destination else { return false }
         let behind = it.relayed?.turn.flatMap { it.evidence.sockets[$0.socket] }
-        return [it.evidence.sockets[it.turn.socket], it.mirror, behind].compactMap(\.self).contains { socket in
-            // A socket that is connecting learns its port with the SYN.
-            let isOut = socket.remote == destination && (socket.local == source || socket.local.port == 0)
-            let isIn = socket.remote == source && (socket.local == destination || socket.local.port == 0)
-            return isOut || isIn
+        return [it.evidence.sockets[it.turn.socket], it.mirror, behind].compactMap(\.self).contains {
+            $0.carries(source, destination)
         }
     }
 

@@ -35,19 +35,6 @@ extension Relay {
     }
 }
 
-extension Endpoint {
-    /// IPv4 where it is IPv4 mapped into IPv6 (RFC 4291 §2.5.5.2), as sockets for both families have it.
-    var unmapped: Endpoint {
-        guard address.count == 16, address[..<10].allSatisfy({ $0 == 0 }), address[10] == 0xff, address[11] == 0xff
-        else { return self }
-        return Endpoint(address: Array(address[12...]), port: port)
-    }
-
-    var isLoopback: Bool {
-        address.count == 4 ? address[0] == 127 : address.dropLast().allSatisfy { $0 == 0 } && address.last == 1
-    }
-}
-
 /// A call that went through a relay, as far as its other side was seen.
 struct Relayed {
     var relay: Relay

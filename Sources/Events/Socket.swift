@@ -42,6 +42,18 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
+    /// IPv4 where it is IPv4 mapped into IPv6 (RFC 4291 §2.5.5.2), as sockets for both families have it and packets don't.
+    public var unmapped: Endpoint {
+        guard address.count == 16, address[..<10].allSatisfy({ $0 == 0 }), address[10] == 0xff, address[11] == 0xff
+        else { return self }
+        return Endpoint(address: Array(address[12...]), port: port)
+    }
+
+    /// 127.0.0.0/8 (RFC 1122) or ::1 (RFC 4291).
+    public var isLoopback: Bool {
+        address.count == 4 ? address[0] == 127 : address.dropLast().allSatisfy { $0 == 0 } && address.last == 1
+    }
+
     public var description: String {
         addressText.contains(":") ? "[\(addressText)]:\(port)" : "\(addressText):\(port)"
     }
@@ -121,6 +133,16 @@ public struct SocketInfo: Sendable, Hashable {
         self.olderThanRecorder = olderThanRecorder
         self.sentSequence = sentSequence
         self.receivedSequence = receivedSequence
+    }
+
+    /// Whether a packet with these addresses is this connection's, in either direction. One that is connecting learns its port
+    /// with the SYN.
+    public func carries(_ source: Endpoint, _ destination: Endpoint) -> Bool {
+        let (local, remote) = (local.unmapped, remote.unmapped)
+        let (source, destination) = (source.unmapped, destination.unmapped)
+        let isOut = remote == destination && (local == source || local.port == 0)
+        let isIn = remote == source && (local == destination || local.port == 0)
+        return isOut || isIn
     }
 
     /// Decodes an `fr_socket` record.

@@ -224,6 +224,8 @@ public final class Recorder {
 
     private func onTick() throws {
         drain()
+        if drainPace.took(drained) { try loop.drain(every: drainPace.needsTimer ? drainPace.interval : 0) }
+        drained = 0
         let now = Clock.monotonic()
         let isWalked = pace.isDue(at: now) || tracker.isDue(at: now)
         if isWalked { try walk(now) }
@@ -241,8 +243,6 @@ public final class Recorder {
             probes.setSlicesWanted(slow)
             slicesWanted = slow
         }
-        if drainPace.took(drained) { try loop.drain(every: drainPace.needsTimer ? drainPace.interval : 0) }
-        drained = 0
         context.tick(at: now, slow: slow)
         clocks.look()
         ticks += 1

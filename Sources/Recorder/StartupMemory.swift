@@ -14,13 +14,14 @@ enum StartupMemory {
         }
     }
 
-    /// Of proc_pid_maps(5), mappings of files that may be run and not written: their pages are the file's own.
+    /// Of proc_pid_maps(5), mappings of files that may be run and not written: their pages are the file's own. (Those of a
+    /// memfd_create(2) or device may not be.)
     static func code(_ maps: String) -> [Range<UInt>] {
         maps.split(separator: "\n").compactMap { line in
             let fields = line.split(separator: " ", maxSplits: 5)
-            guard fields.count == 6, fields[1] == "r-xp", fields[5].drop(while: { $0 == " " }).hasPrefix("/") else {
-                return nil
-            }
+            guard fields.count == 6, fields[1] == "r-xp" else { return nil }
+            let path = fields[5].drop { $0 == " " }
+            guard path.hasPrefix("/"), !path.hasPrefix("/memfd:"), !path.hasPrefix("/dev/") else { return nil }
             let ends = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
             return ends.count == 2 && ends[0] < ends[1] ? ends[0]..<ends[1] : nil
         }

@@ -51,8 +51,8 @@ struct Scope {
     /// A packet names no socket, but its addresses may.
     func includes(_ source: Endpoint?, _ destination: Endpoint?) -> Bool {
         guard let socket, let info = evidence.sockets[socket] else { return socket == nil }
-        return (source == info.local && destination == info.remote)
-            || (source == info.remote && destination == info.local)
+        guard let source, let destination else { return false }
+        return info.carries(source, destination)
     }
 
     /// The container's name, ready to print.

@@ -56,6 +56,32 @@ import Window
         #expect(DropSelection([]).only([mixed, own]).isEmpty)
     }
 
+    @Test func aSocketForBothFamilies() throws {
+        var raw = socket(.served, local: (1, 80), remote: (9, 40_000))
+        raw.family = 10
+        let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1]
+        withUnsafeMutableBytes(of: &raw.local) { $0.copyBytes(from: mapped) }
+        #expect(try times(DropSelection([raw]).only([block([drop(1, (9, 40_000), (1, 80))])])) == [1])
+    }
+
+    @Test func aConnectThatNeverLearntItsPort() throws {
+        let selection = DropSelection([socket(.called, local: (1, 0), remote: (2, 6379))])
+        let drops = block([drop(1, (1, 50_000), (2, 6379)), drop(2, (1, 50_000), (3, 6379))])
+        #expect(try times(selection.only([drops])) == [1])
+    }
+
+    @Test func everyNamespaceHasALoopbackOfItsOwn() throws {
+        var raw = socket(.served, local: (1, 80), remote: (1, 40_000))
+        raw.netns = 5
+        (raw.local.0, raw.remote.0) = (127, 127)
+        let drops = [5, 6, 0].map { (netns: UInt32) -> fr_drop in
+            var one = drop(UInt64(netns), (1, 40_000), (1, 80))
+            (one.source.0, one.destination.0, one.netns) = (127, 127, netns)
+            return one
+        }
+        #expect(try times(DropSelection([raw]).only([block(drops)])) == [5, 0], "0: nobody knows where")
+    }
+
     @Test func whatHasASocketTheKernelChose() throws {
         var listener = drop(1, (9, 1), (8, 2))
         listener.h.socket = 17

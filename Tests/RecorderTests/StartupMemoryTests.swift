@@ -12,6 +12,8 @@ import Testing
             7f4d19200000-7f4d19244000 r--p 00000000 08:01 77                         /usr/lib/libc.so.6
             7f4d19244000-7f4d1939a000 r-xp 00044000 08:01 77                         /usr/lib/with space/libc.so.6 (deleted)
             7f4d193aa000-7f4d193ab000 rwxp 00044000 08:01 77                         /usr/lib/odd.so
+            7f4d193ac000-7f4d193ad000 r-xp 00000000 00:01 9                          /memfd:jit (deleted)
+            7f4d193ad000-7f4d193ae000 r-xp 00000000 00:05 9                          /dev/zero (deleted)
             7ffd0b1f0000-7ffd0b1f2000 r-xp 00000000 00:00 0                          [vdso]
             x-y r-xp 00000000 08:01 1 /odd
             """
