@@ -39,6 +39,9 @@ struct ProbeObject: ~Copyable {
         bpf_object__close(object)
     }
 
+    /// Its first link.
+    func attached(_ hook: String) -> OpaquePointer? { links[hook]?.first }
+
     func isAttached(_ hook: String) -> Bool { links[hook] != nil }
 
     /// Attaches all programs of a rung, or none: then the errno is thrown.
@@ -71,7 +74,6 @@ struct ProbeObject: ~Copyable {
     mutating func iterator(_ program: String, of hook: String, overMap map: String?) throws(KernelError)
         -> OpaquePointer
     {
-        if let link = links[hook]?.first { return link }
         var info = bpf_iter_link_info()
         var options = bpf_iter_attach_opts()
         // Up to the last field: libbpf refuses non-zero bytes behind it, and Swift leaves padding as it is.

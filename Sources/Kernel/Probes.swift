@@ -240,19 +240,25 @@ public final class Probes {
         return ring.map { max(0, Int(ring_buffer__consume($0))) } ?? 0
     }
 
-    /// Reads one iterator to its end.
-    func run(iterator hook: String, _ body: (UnsafeRawBufferPointer) -> Void) throws(KernelError) {
-        guard let program = ladder.rung(hook)?.programs.first else { return }
+    /// `nil`: this kernel has no such iterator.
+    private func attach(iterator hook: String) throws(KernelError) -> OpaquePointer? {
+        guard let program = ladder.rung(hook)?.programs.first else { return nil }
         let maps = ["walk_sockets": "sockets", "walk_addresses": "sockets_by_address"]
-        let link: OpaquePointer
         do throws(KernelError) {
-            link = try object.iterator(program.name, of: hook, overMap: maps[program.name])
+            let link = try object.iterator(program.name, of: hook, overMap: maps[program.name])
+            worked.insert(hook)
+            return link
         } catch {
             // What worked before is short of something now.
             if !worked.contains(hook) { ladder.refuse(hook, because: error.description) }
             throw error
         }
-        worked.insert(hook)
+    }
+
+    /// Reads one iterator to its end.
+    func run(iterator hook: String, _ body: (UnsafeRawBufferPointer) -> Void) throws(KernelError) {
+        let known = object.attached(hook)
+        guard let link = known == nil ? try attach(iterator: hook) : known else { return }
         let reader = bpf_iter_create(bpf_link__fd(link))
         guard reader >= 0 else { throw .failed(operation: "opening iterator \(hook)", errno: errno, log: "") }
         defer { close(reader) }
