@@ -52,8 +52,8 @@ extension Recorder {
     @inline(__always)
     func observe(_ raw: fr_turn) -> TurnObservation {
         let role = Role(rawValue: raw.role) ?? .unknown
-        let socket = registry.record(raw.h.socket)
-        let port = role == .served ? socket?.local_port : socket?.remote_port
+        let ports = registry.ports(of: raw.h.socket)
+        let port = role == .served ? ports?.local : ports?.remote
         let transferred = role == .served ? raw.rx_last : raw.tx_last
         return TurnObservation(
             service: ServiceKey(container: raw.h.cgroup, role: role, port: port ?? 0), socket: raw.h.socket,

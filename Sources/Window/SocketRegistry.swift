@@ -16,6 +16,13 @@ public struct SocketRegistry {
     /// How many of `open` are whose.
     private var openOf: [ContainerKey: Int] = [:]
     private var closed = ClosedSockets()
+    /// Ports of those last asked for, by the lowest bits of their number: every turn asks, and to hash costs more than to count it.
+    private var ports = [Ports](repeating: Ports(id: 0, local: 0, remote: 0), count: 512)
+    private struct Ports {
+        var id: SocketID
+        var local: UInt16
+        var remote: UInt16
+    }
     /// Ids in order of arrival; some may be gone or closed already.
     private var arrived = Queue()
 
@@ -50,6 +57,8 @@ public struct SocketRegistry {
     /// time seen stays, and so do ESTABLISHED and the sequence numbers when it lacks them.
     public mutating func observe(_ new: fr_socket) {
         let id = new.h.socket
+        // One that was connecting has its port now.
+        if ports[Self.slot(id)].id == id { ports[Self.slot(id)].id = 0 }
         if let index = open.index(forKey: id) {
             let before = open.values[index].h.cgroup
             Self.merge(new, into: &open.values[index])
@@ -136,6 +145,18 @@ public struct SocketRegistry {
 
     /// What is known of a socket, without decoding: for paths that run per event.
     public func record(_ id: SocketID) -> fr_socket? { open[id] ?? closed[id]?.raw }
+
+    private static func slot(_ id: SocketID) -> Int { Int(id & 511) }
+
+    /// Its ports; `nil` when it is unknown. That it became unknown since it was last asked for may not show.
+    @inline(__always)
+    public mutating func ports(of id: SocketID) -> (local: UInt16, remote: UInt16)? {
+        let hit = ports[Self.slot(id)]
+        if hit.id == id, id != 0 { return (hit.local, hit.remote) }
+        guard let raw = record(id) else { return nil }
+        ports[Self.slot(id)] = Ports(id: id, local: raw.local_port, remote: raw.remote_port)
+        return (raw.local_port, raw.remote_port)
+    }
 
     /// What is known of a socket, decoded anew at each call.
     public subscript(id: SocketID) -> SocketInfo? { record(id).map(SocketInfo.init) }

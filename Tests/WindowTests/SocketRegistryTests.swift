@@ -46,6 +46,24 @@ import Testing
         #expect(registry[2] == nil)
     }
 
+    @Test func portsAreThoseLastTold() throws {
+        var registry = SocketRegistry()
+        func local(_ id: UInt32) -> UInt16? { registry.ports(of: id)?.local }
+        #expect(local(1) == nil && local(0) == nil)
+        var connecting = socket(1, at: 100)
+        connecting.local_port = 0
+        registry.observe(connecting)
+        #expect(local(1) == 0)
+        registry.observe(socket(1, at: 200))
+        #expect(local(1) == 6379)
+        var other = socket(513, at: 300)
+        other.local_port = 80
+        registry.observe(other)
+        #expect(local(513) == 80 && local(1) == 6379 && local(513) == 80, "they share a place")
+        registry.closed(1, at: 400)
+        #expect(local(1) == 6379, "turns of it may still come")
+    }
+
     @Test func closedOnesExpireOnceTheWindowHasPassedThem() {
         var registry = SocketRegistry()
         for id in 1...4 as ClosedRange<UInt32> { registry.observe(socket(id, at: 1)) }
