@@ -53,6 +53,9 @@ let package = Package(
             name: "flightrec",
             dependencies: [
                 "Recorder", "Report", "Query", "Export", "Demo", "Kernel", "Capture", "Analysis", "Trigger", "Settings",
+                // Not imported: what makes a Recorder is inlined here with its size, which is theirs. Without them a change of theirs
+                // leaves an earlier build of this target as it was, and its heap corrupt.
+                "Window", "Containers", "Context", "Events",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
