@@ -1,5 +1,5 @@
-/// How often the ring is read between ticks. What the recorder does at one go, a request on the same CPU waits for: a thousand records
-/// are 0.3 ms, which shows in the slowest hundredth of 10,000 requests a second; a hundred are lost among the others.
+/// How often the ring is read between ticks. What the recorder does at one go, a request on the same CPU may wait for: at 0.3 µs
+/// a record a thousand are 0.3 ms. What smaller portions gain the slowest hundredth of requests has not been measured.
 struct DrainPace {
     /// Records that are few enough to take at one go.
     static let atOnce = 128

@@ -16,7 +16,8 @@ public struct SocketRegistry {
     /// How many of `open` are whose.
     private var openOf: [ContainerKey: Int] = [:]
     private var closed = ClosedSockets()
-    /// Ports of those last asked for, by the lowest bits of their number: every turn asks, and to hash costs more than to count it.
+    /// Ports of those last asked for, by the lowest bits of their number: every turn asks. Like the places before
+    /// the dictionaries of services and of the window.
     private var ports = [Ports](repeating: Ports(id: 0, local: 0, remote: 0), count: 512)
     private struct Ports {
         var id: SocketID
