@@ -152,8 +152,8 @@ CREATE TABLE softirq_total (
     vector          INTEGER NOT NULL, -- 0 HI, 1 TIMER, 2 NET_TX, 3 NET_RX, 4 BLOCK, 5 IRQ_POLL, 6 TASKLET, 7 SCHED, ...
     count           INTEGER NOT NULL,
     total_ns        INTEGER NOT NULL,
-    max_ns          INTEGER NOT NULL,
-    deferred_max_ns INTEGER NOT NULL  -- longest that one had been due before it ran
+    max_ns          INTEGER NOT NULL, -- 0: no longer one than before the interval, since the probes were attached
+    deferred_max_ns INTEGER NOT NULL  -- longest that one had been due before it ran; 0: as of max_ns
 ) STRICT;
 
 -- Softirq work of one CPU, tick by tick. A CPU that had none in a tick has no row for it.

@@ -106,7 +106,9 @@ public struct SoftirqTotal: Sendable, Equatable, Codable {
     public var count: UInt64
     /// ns.
     public var total: UInt64
+    /// ns; 0: no longer one than before, since the probes were attached.
     public var max: UInt64
+    /// ns that one had been due before it ran, at most; 0: as of `max`.
     public var deferredMax: UInt64
 
     public init(cpu: UInt16, vector: UInt32, count: UInt64, total: UInt64, max: UInt64, deferredMax: UInt64) {

@@ -48,14 +48,17 @@ func softirqSection(_ scope: Scope, _ style: Style) -> Section {
         let share = span == 0 ? 0 : Double(one.total) / Double(span)
         table.rows.append([
             .init("\(one.cpu)"), .init(vectorName(one.vector)), .init(Format.count(one.count)),
-            .init(style.duration(one.total)), .init(Format.share(share)), .init(style.duration(one.max)),
-            .init(style.duration(one.deferredMax)),
+            .init(style.duration(one.total)), .init(Format.share(share)), .init(longest(one.max, style)),
+            .init(longest(one.deferredMax, style)),
         ])
     }
     let slow = scope.evidence.slowSoftirqs.count
     let note = "whole host, over the capture" + (slow > 0 ? "; \(Format.count(slow)) ran long or started late" : "")
     return ("SOFTIRQS", note, table.lines(style) + more(totals.count - maximumRows, "rows", style))
 }
+
+/// The kernel keeps the longest since the probes were attached: in a time that had none longer, how long was not seen.
+private func longest(_ duration: UInt64, _ style: Style) -> String { duration == 0 ? "-" : style.duration(duration) }
 
 func vectorName(_ vector: UInt32) -> String {
     Int(vector) < SlowSoftirq.vectors.count ? SlowSoftirq.vectors[Int(vector)] : "\(vector)"

@@ -31,6 +31,17 @@ import Testing
         try expectGolden(coloured, "show-80-colour")
     }
 
+    /// The kernel's maximum did not move, so how long the longest was is not known: not 0 ns.
+    @Test func longestSoftirqNotSeen() throws {
+        var evidence = Fixtures.evidence()
+        evidence.softirqTotals = [
+            SoftirqTotal(cpu: 1, vector: 7, count: 101, total: 411_000, max: 0, deferredMax: 0)
+        ]
+        let text = show(Fixtures.incident(evidence), Style(color: false, width: 80, utf8: true))
+        let row = try #require(text.split(separator: "\n").first { $0.contains("SCHED") })
+        #expect(row.split(separator: " ").suffix(2) == ["-", "-"])
+    }
+
     @Test func inFlight() throws {
         var evidence = Fixtures.evidence()
         evidence.to = Fixtures.spike + 812 * Fixtures.millisecond
