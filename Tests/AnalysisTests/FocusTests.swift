@@ -16,6 +16,28 @@ private let at: UInt64 = 10_000 * ms
         #expect(incident.slow.map(\.socket) == [3, 1])
     }
 
+    /// api waits for db, whose thread is still in its send call when all others are done: api's is the incident all the same.
+    @Test(arguments: [true, false]) func theOutermostIsTheFocusThoughAnotherEndsLater(waits: Bool) {
+        var evidence = capture([asking])
+        evidence.watchPeer(role: .served)
+        var db = served(2, 1, 820, tid: 9, container: 2)
+        db.sentFirst = at + 780 * ms
+        // Where api gave up before db answered, it did not wait for all of it.
+        var api = served(3, 0, waits ? 805 : 700)
+        api.readFirst = at
+        var call = asking
+        call.end = at + (waits ? 800 : 699) * ms
+        evidence.turns = [call, db, api].sorted { $0.end < $1.end }
+        evidence.triggers = evidence.turns.map { turn in
+            TriggerFact(
+                kind: .latency, at: turn.end, container: turn.container, socket: turn.socket, observed: turn.total,
+                threshold: 200 * ms, rule: "test")
+        }
+        let incident = analyze(evidence)
+        #expect(incident.turn?.socket == (waits ? 3 : 2))
+        if waits { #expect(incident.summary.verdict.cause == "downstream.slow") }
+    }
+
     @Test func aGapElsewhereDoesNotLowerTheConfidence() {
         var evidence = capture([queued, served(3, 0, 700)])
         evidence.gaps = [Gap(from: 0, to: 1, lost: 3, why: "x")]
