@@ -92,6 +92,9 @@ public final class Recorder {
         self.logger = logger
         circumstances = Circumstances.facts(options)
         let directory = try CaptureDirectory(preparing: options.directory)
+        if let refused = Scheduling.giveWay() {
+            logger.warning("what it watches may wait for it, where both are on one CPU: \(refused)")
+        }
         lock = try DirectoryLock(directory: directory.path)
         for stale in try directory.sweep() { logger.warning("removed an unfinished capture: \(stale)") }
         control = try ControlSocket(directory: directory.path)

@@ -6,9 +6,10 @@ import Testing
     @Test func smallPortionsAtAnyRate() {
         var pace = DrainPace(tick: 100_000_000)
         let steps: [(records: Int, changes: Bool, interval: UInt64)] = [
-            (0, false, 100_000_000), (128, false, 100_000_000), (129, true, 50_000_000), (256, false, 50_000_000),
-            // 10,000 a second, and more than can be read in portions.
-            (1_000, true, 12_500_000), (10_000, true, 6_250_000), (1_000_000, false, 6_250_000),
+            (0, false, 100_000_000), (512, false, 100_000_000), (513, true, 50_000_000), (1_024, false, 50_000_000),
+            (4_000, true, 12_500_000),
+            // 100,000 a second, and more than can be read in portions.
+            (10_000, true, 6_250_000), (1_000_000, false, 6_250_000),
             (100, true, 100_000_000),
         ]
         for step in steps {

@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
@@ -35,3 +36,6 @@ off_t flightrec_next_data(int fd, off_t from);
 off_t flightrec_next_hole(int fd, off_t from);
 /* sync_file_range(2) with SYNC_FILE_RANGE_WRITE for the whole file: starts writing it to the disk, and does not wait. */
 int flightrec_start_writing(int fd);
+/* sched_setattr(2) for the calling thread and those it starts: SCHED_BATCH and a time slice in ns (Linux 6.12 and later; 0.1 to 100 ms),
+ * where it has the usual policy; niceness stays. 0, or -1 with errno. */
+int flightrec_give_way(uint64_t slice);
