@@ -29,10 +29,11 @@ func worstTurn<Source: TurnSource>(
     let relays = Set(evidence.relays.map(\.pid))
     let ends = alike.filter { !(evidence.sockets[$0.socket]?.pid.map(relays.contains) ?? false) }
     let first = ends.first ?? slowest
+    if first.role != .called, !ends.contains(where: { mayWait($0, for: first) }) { return first }
     let scene = try Scene(evidence, turns, around: first)
     guard first.role == .called else { return whoWaited(for: first, ends, scene) }
     if let answer = Case(first, scene).answer, let served = ends.first(where: { scene.isSame($0, answer) }) {
-        return served
+        return whoWaited(for: served, ends, scene)
     }
     // A request that was slow at the same time, of a container that has to do with it: with a third one's it would be another
     // incident that fell into the same seconds.
@@ -42,21 +43,41 @@ func worstTurn<Source: TurnSource>(
     } ?? first
 }
 
-/// The turn that waited for this one's answer, and so on to the outermost. It has the whole of it, and is the slower one as a rule:
-/// but a thread that loses the CPU in its send call is still in that when the answer is with the client.
+/// The turn that waited for this one's answer, and so on to the outermost, where they are connected without a relay. It has the whole
+/// of it, and is the slower one as a rule: but a thread that loses the CPU in its send call is still in that when the answer is with
+/// the client.
 private func whoWaited(for served: Turn, _ ends: [Turn], _ scene: Scene) -> Turn {
     var outermost = served
     // Hostile captures have circles.
-    var others = ends.filter { $0.role == .served && !scene.isSame($0, served) }
-    while let call = scene.question(of: outermost),
-        let index = others.firstIndex(where: { other in
-            other.start <= outermost.start && other.end >= outermost.sentFirst ?? outermost.end
-                && scene.calls(of: other).turns.contains { scene.isSame($0, call) }
-        })
-    {
-        outermost = others.remove(at: index)
+    var others = ends.filter { mayWait($0, for: served) }
+    while let call = scene.question(of: outermost), awaited(call, outermost) {
+        let candidates = others.filter { other in
+            guard other.container == call.container, mayWait(other, for: outermost), let read = other.readFirst else {
+                return false
+            }
+            return read <= call.start && call.start < (other.sentFirst ?? other.end)
+        }
+        // Among so many in hand whose call it is would be a guess, and long to make.
+        guard candidates.count <= 8 else { break }
+        let owners = candidates.filter { other in
+            let calls = scene.calls(of: other)
+            return (calls.doubt == nil || candidates.count == 1) && calls.turns.contains { scene.isSame($0, call) }
+        }
+        guard owners.count == 1, let owner = owners.first else { break }
+        outermost = owner
+        others.removeAll { scene.isSame($0, owner) }
     }
     return outermost
+}
+
+/// By its times, which is soon told.
+private func mayWait(_ other: Turn, for served: Turn) -> Bool {
+    other.role == .served && other.socket != served.socket && other.start <= served.start && awaited(other, served)
+}
+
+/// Until the answer was out: who gave up before did not wait for it. (The end of one that is open is when it was looked at.)
+private func awaited(_ other: Turn, _ served: Turn) -> Bool {
+    (!other.flags.contains(.aborted) && other.end >= served.sentFirst ?? served.end) || (other.isOpen && served.isOpen)
 }
 
 /// Who waited behind this turn on its own thread. When there are such, they are what the incident is about: their

@@ -36,15 +36,28 @@ struct attributes {
 	uint64_t runtime, deadline, period;
 };
 
-int flightrec_give_way(uint64_t slice)
+static int get_attributes(struct attributes *attributes)
 {
-	struct attributes attributes = {};
-	if (syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0))
+	memset(attributes, 0, sizeof(*attributes));
+	return syscall(SYS_sched_getattr, 0, attributes, sizeof(*attributes), 0);
+}
+
+int flightrec_change_policy(int from, int to, uint64_t slice)
+{
+	struct attributes attributes;
+	if (get_attributes(&attributes))
 		return -1;
-	if (attributes.policy != SCHED_OTHER)
+	if (attributes.policy != from)
 		return 0;
 	attributes.size = sizeof(attributes);
-	attributes.policy = SCHED_BATCH;
+	attributes.policy = to;
+	attributes.flags |= 1; /* SCHED_FLAG_RESET_ON_FORK */
 	attributes.runtime = slice;
-	return syscall(SYS_sched_setattr, 0, &attributes, 0);
+	return syscall(SYS_sched_setattr, 0, &attributes, 0) ? -1 : 1;
+}
+
+uint64_t flightrec_slice(void)
+{
+	struct attributes attributes;
+	return get_attributes(&attributes) ? 0 : attributes.runtime;
 }

@@ -58,6 +58,8 @@ public final class Recorder {
     /// Records read since the last tick.
     var drained = 0
     private var drainPace = DrainPace(tick: Recorder.tick)
+    private var courtesy = Courtesy()
+    private var mayGiveWay = true
     private var failedTicks = 0
     private var stopping = false
     var selection: Selection
@@ -92,9 +94,6 @@ public final class Recorder {
         self.logger = logger
         circumstances = Circumstances.facts(options)
         let directory = try CaptureDirectory(preparing: options.directory)
-        if let refused = Scheduling.giveWay() {
-            logger.warning("what it watches may wait for it, where both are on one CPU: \(refused)")
-        }
         lock = try DirectoryLock(directory: directory.path)
         for stale in try directory.sweep() { logger.warning("removed an unfinished capture: \(stale)") }
         control = try ControlSocket(directory: directory.path)
@@ -227,6 +226,7 @@ public final class Recorder {
 
     private func onTick() throws {
         drain()
+        if mayGiveWay, courtesy.took(drained) { giveWay() }
         if drainPace.took(drained) { try loop.drain(every: drainPace.needsTimer ? drainPace.interval : 0) }
         drained = 0
         let now = Clock.monotonic()
@@ -271,6 +271,16 @@ public final class Recorder {
             openTurns.append(raw)
         }
         pace.took(WalkPace.threadTime() - begin, at: now)
+    }
+
+    private func giveWay() {
+        do {
+            if courtesy.isOn { mayGiveWay = try Scheduling.giveWay() } else { try Scheduling.asUsual() }
+            drainPace.atOnce = courtesy.isOn && mayGiveWay ? DrainPace.givingWay : DrainPace.inTheWay
+        } catch {
+            mayGiveWay = false
+            logger.warning("requests may wait for the recorder, where both are on one CPU: \(error)")
+        }
     }
 
     private func findSoftirqThreads() {

@@ -5,6 +5,7 @@ import Testing
 @Suite struct DrainPaceTests {
     @Test func smallPortionsAtAnyRate() {
         var pace = DrainPace(tick: 100_000_000)
+        pace.atOnce = 512
         let steps: [(records: Int, changes: Bool, interval: UInt64)] = [
             (0, false, 100_000_000), (512, false, 100_000_000), (513, true, 50_000_000), (1_024, false, 50_000_000),
             (4_000, true, 12_500_000),

@@ -36,6 +36,8 @@ off_t flightrec_next_data(int fd, off_t from);
 off_t flightrec_next_hole(int fd, off_t from);
 /* sync_file_range(2) with SYNC_FILE_RANGE_WRITE for the whole file: starts writing it to the disk, and does not wait. */
 int flightrec_start_writing(int fd);
-/* sched_setattr(2) for the calling thread and those it starts: SCHED_BATCH and a time slice in ns (Linux 6.12 and later; 0.1 to 100 ms),
- * where it has the usual policy; niceness stays. 0, or -1 with errno. */
-int flightrec_give_way(uint64_t slice);
+/* The calling thread's scheduling, where its policy is `from`: policy `to`, with time slices of `slice` ns (Linux 6.12 and later; 0: the
+ * usual), what it starts from now on with the usual ones (sched_setattr(2)). 1: done; 0: it has another policy; -1 with errno. */
+int flightrec_change_policy(int from, int to, uint64_t slice);
+/* The calling thread's time slice, ns, as sched_getattr(2) tells; 0: this kernel does not. */
+uint64_t flightrec_slice(void);
