@@ -204,7 +204,11 @@ final class Publisher: Sendable {
 
     private func run(_ command: String, _ incident: Incident, _ file: URL) throws {
         // What it starts has the scheduling of this thread, which the pump may have started.
-        try Scheduling.asUsual()
+        do {
+            try Scheduling.asUsual()
+        } catch {
+            logger.warning("--exec runs as the recorder is scheduled: \(error)")
+        }
         let process = Process()
         process.executableURL = URL(filePath: "/bin/sh")
         process.arguments = ["-c", command]

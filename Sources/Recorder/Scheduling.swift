@@ -38,7 +38,7 @@ enum Scheduling {
     }
 }
 
-/// When the pump gives way: while the ring has room for a second and more of what comes. With less it must be read in time, whoever
+/// When the pump gives way: while the ring has room for half a second and more of what comes. With less it must be read in time, whoever
 /// else wants the CPU.
 struct Courtesy {
     /// Records in a tick of 100 ms; at 40,000 a second the ring fills in half a second.
