@@ -9,10 +9,16 @@ import Window
 extension Recorder {
     func publish(force: Bool) {
         let now = Clock.monotonic()
-        guard var incident = tracker.due(at: now, force: force) else { return }
+        guard var incident = tracker.due(at: now, force: force, reach: { reach($0, at: now) }) else { return }
         // Up to the walk just made: what is open was seen there, and what ended since the trigger is drained.
         incident.to = max(incident.to, now)
         _ = publish(incident, at: now)
+    }
+
+    /// From when on the window has all events of these containers.
+    private func reach(_ containers: Set<ContainerKey>, at now: Instant) -> Instant {
+        let from = max(started, now > options.window ? now - options.window : 0)
+        return window.cutByBytes(after: from).filter { containers.contains($0.key) }.values.reduce(from, max)
     }
 
     /// Pins what an incident needs and hands it over; returns the capture's id.
@@ -65,7 +71,7 @@ extension Recorder {
             Finished(
                 evidence: evidence, sockets: sockets, blocks: blocks,
                 containers: containers.union(evidence.suppressed.map(\.container)).union(short.compactMap(\.container)),
-                opened: opening(incident),
+                opened: incident.opening,
                 replaces: incident.replaces))
         return evidence.id
     }
@@ -87,13 +93,6 @@ extension Recorder {
                 (gap.concerns(own) ? 0 : 1, gap.container ?? 0, gap.to)
             }
             return rank(one) < rank(other)
-        }
-    }
-
-    /// Of a manual snapshot there is none: no spike takes its place.
-    private func opening(_ incident: PendingIncident) -> IncidentOpening? {
-        incident.triggers.first.flatMap {
-            $0.kind == .manual ? nil : IncidentOpening(container: $0.container, at: incident.opened)
         }
     }
 

@@ -82,6 +82,11 @@ struct IncidentBudget: Sendable {
         opened[trigger.container, default: []].append(Opened(at: trigger.at, worst: trigger.observed))
     }
 
+    /// It was to make room, but holds what no other does.
+    mutating func stays(_ incident: IncidentOpening, worst: UInt64) {
+        opened[incident.container, default: []].append(Opened(at: incident.at, worst: worst))
+    }
+
     /// The incident opened at `at` saw a turn as slow as this.
     mutating func saw(_ observed: UInt64, _ container: ContainerKey, opened at: Instant) {
         guard var mine = opened[container], let index = mine.firstIndex(where: { $0.at == at }) else { return }

@@ -12,68 +12,6 @@ public struct IncidentOpening: Sendable, Hashable {
     }
 }
 
-/// One incident being collected.
-public struct PendingIncident: Sendable {
-    /// The one that opened it first; of the others the slowest, when there were too many to keep.
-    public var triggers: [TriggerFact]
-    /// Triggers that fired in it, kept or not.
-    public var fired: Int
-    public var from: Instant
-    public var to: Instant
-    /// The incident kept firing and was cut at the cap.
-    public var capped: Bool
-    /// Figures of every container that fired, as they were when it first did.
-    public var baselines: [Baseline]
-    /// Containers whose baselines are in.
-    var containers: Set<ContainerKey>
-    /// No later than this, however long it goes on.
-    var limit: Instant
-    /// When its first trigger fired.
-    public let opened: Instant
-    /// Incidents that make room for this: a milder one of its container, and those that saw a turn of this one without its end.
-    public var replaces: [IncidentOpening] = []
-
-    /// An incident with one trigger so far; `limit` is the end it may reach by more of them.
-    public init(
-        first: TriggerFact, from: Instant, to: Instant, limit: Instant, baselines: [Baseline],
-        containers: Set<ContainerKey>
-    ) {
-        triggers = [first]
-        opened = first.at
-        fired = 1
-        self.from = from
-        self.to = to
-        capped = false
-        self.baselines = baselines
-        self.containers = containers
-        self.limit = limit
-    }
-
-    /// Trigger rows kept for one incident; a flood of slow turns is in its events anyway.
-    static let kept = 256
-
-    mutating func extend(_ trigger: TriggerFact, from: Instant, to: Instant, baselines: () -> [Baseline]) {
-        fired += 1
-        self.from = min(self.from, from)
-        self.to = max(self.to, min(to, limit))
-        if to > limit { capped = true }
-        if containers.insert(trigger.container).inserted { self.baselines.append(contentsOf: baselines()) }
-        keep(trigger)
-    }
-
-    /// The first stays: it says what opened the incident. Of the rest the mildest makes room for a worse one.
-    private mutating func keep(_ trigger: TriggerFact) {
-        if triggers.count >= Self.kept {
-            guard
-                let mildest = triggers.indices.dropFirst().min(by: { triggers[$0].observed < triggers[$1].observed }),
-                triggers[mildest].observed < trigger.observed
-            else { return }
-            triggers.remove(at: mildest)
-        }
-        triggers.append(trigger)
-    }
-}
-
 /// Merges overlapping triggers into incidents: each extends the end, up to a cap.
 ///
 /// A container may open 6 incidents in any 10 minutes (`IncidentBudget`); its triggers over that are counted in
@@ -98,6 +36,11 @@ public struct IncidentTracker: Sendable {
     private var inFlight: [SocketID: InFlight] = [:]
     private static let inFlightRemembered = 4096
     var rememberedInFlight: Int { inFlight.count }
+    /// Incidents handed out of which a turn still hangs.
+    private var handedOut: [IncidentOpening: PendingIncident] = [:]
+    /// At most 256 triggers each, some 20 KB.
+    static let handedOutRemembered = 64
+    var rememberedHandedOut: Int { handedOut.count }
 
     /// Times in ns. `before`, `after`: kept around a trigger. `cap`: from the first trigger to the incident's end at most;
     /// never less than `after`. `burst`: incidents a container may open in `period`.
@@ -122,7 +65,7 @@ public struct IncidentTracker: Sendable {
     public func isDue(at now: Instant) -> Bool { pending.map { now >= $0.to } ?? false }
 
     /// Takes a trigger into the incident being collected, or opens one. A turn that fired while it was open and ends after its
-    /// incident does opens another, which makes the first superfluous: it has the whole turn.
+    /// incident does opens another, which makes the first superfluous: it has the whole turn, and all that fired in the first.
     ///
     /// `began`: when the slow turn began, which may be long before it fired. `baselines`: figures of the trigger's
     /// container, asked once for each container of an incident.
@@ -132,7 +75,7 @@ public struct IncidentTracker: Sendable {
         let to = trigger.at &+ after
         let earlier = takeEarlier(trigger, began)
         guard pending == nil else {
-            pending?.extend(trigger, from: from, to: to, baselines: baselines)
+            pending?.extend(trigger, began: began, from: from, to: to, baselines: baselines)
             // Whoever it was that was slow: what is in the capture goes with it, should that be replaced.
             if let pending, let opener = pending.triggers.first?.container {
                 budget.saw(trigger.observed, opener, opened: pending.opened)
@@ -159,8 +102,8 @@ public struct IncidentTracker: Sendable {
         remember(trigger, began, decision == .suppress ? nil : opening)
         guard decision != .suppress else { return }
         pending = PendingIncident(
-            first: trigger, from: from, to: to, limit: trigger.at &+ cap, baselines: baselines(),
-            containers: [trigger.container])
+            first: trigger, began: began, from: from, to: to, limit: trigger.at &+ cap,
+            baselines: baselines(), containers: [trigger.container])
         if case .replace(let opened) = decision {
             pending?.replaces = [IncidentOpening(container: trigger.container, at: opened)]
         }
@@ -174,7 +117,8 @@ public struct IncidentTracker: Sendable {
     /// What is being collected has the whole of a turn that this incident saw in part. Others that hang since then have
     /// theirs in it now.
     private mutating func makeRoom(_ incident: IncidentOpening, for opening: IncidentOpening) {
-        pending?.replaces.append(incident)
+        pending?.absorbed.append(
+            PendingIncident.Absorbed(opening: incident, incident: handedOut.removeValue(forKey: incident)))
         for (socket, other) in inFlight where other.incident == incident { inFlight[socket]?.incident = opening }
     }
 
@@ -196,11 +140,42 @@ public struct IncidentTracker: Sendable {
         inFlight[trigger.socket] = InFlight(began: began, incident: incident)
     }
 
-    /// The incident whose time after the last trigger has passed, once. `force`: whatever is pending, now.
-    public mutating func due(at now: Instant, force: Bool = false) -> PendingIncident? {
+    /// The incident whose time after the last trigger has passed, once. `force`: whatever is pending, now. `reach`: from when on
+    /// all events of these containers are at hand.
+    public mutating func due(
+        at now: Instant, force: Bool = false, reach: (Set<ContainerKey>) -> Instant = { _ in 0 }
+    ) -> PendingIncident? {
         guard var incident = pending, force || isDue(at: now) else { return nil }
         incident.to = min(incident.to, max(now, incident.from))
         pending = nil
+        for other in incident.absorbed { absorb(other, into: &incident, reach) }
+        incident.absorbed = []
+        incident.whole = max(incident.began, reach(incident.containers))
+        handOut(incident)
         return incident
+    }
+
+    /// An incident that has events of slow turns which are gone by now stays beside the one that has the whole turn.
+    private mutating func absorb(
+        _ other: PendingIncident.Absorbed, into incident: inout PendingIncident, _ reach: (Set<ContainerKey>) -> Instant
+    ) {
+        guard let earlier = other.incident else { return }
+        guard reach(earlier.containers) <= earlier.whole else {
+            let worst = earlier.triggers.filter { $0.container == other.opening.container }.map(\.observed).max()
+            return budget.stays(other.opening, worst: worst ?? 0)
+        }
+        incident.replaces.append(other.opening)
+        incident.inherit(earlier)
+    }
+
+    private mutating func handOut(_ incident: PendingIncident) {
+        guard let opening = incident.opening, !inFlight.isEmpty else { return }
+        let hanging = Set(inFlight.values.lazy.compactMap(\.incident))
+        guard hanging.contains(opening) else { return }
+        handedOut = handedOut.filter { hanging.contains($0.key) }
+        if handedOut.count >= Self.handedOutRemembered, let oldest = handedOut.keys.min(by: { $0.at < $1.at }) {
+            handedOut[oldest] = nil
+        }
+        handedOut[opening] = incident
     }
 }
