@@ -10,21 +10,21 @@ public struct Turn: Sendable, Equatable {
         public let rawValue: UInt8
         public init(rawValue: UInt8) { self.rawValue = rawValue }
         /// Not completed when reported; `end` is the moment of the report.
-        public static let open = Flags(rawValue: UInt8(FR_TURN_OPEN.rawValue))
+        public static var open: Flags { Flags(rawValue: UInt8(FR_TURN_OPEN.rawValue)) }
         /// Three or more request bursts were read before any answer: an upload or a one-way stream.
-        public static let stream = Flags(rawValue: UInt8(FR_TURN_STREAM.rawValue))
+        public static var stream: Flags { Flags(rawValue: UInt8(FR_TURN_STREAM.rawValue)) }
         /// The connection ended before an answer.
-        public static let aborted = Flags(rawValue: UInt8(FR_TURN_ABORTED.rawValue))
+        public static var aborted: Flags { Flags(rawValue: UInt8(FR_TURN_ABORTED.rawValue)) }
         /// Open, and its first byte still waits in the receive queue.
-        public static let unread = Flags(rawValue: UInt8(FR_TURN_UNREAD.rawValue))
+        public static var unread: Flags { Flags(rawValue: UInt8(FR_TURN_UNREAD.rawValue)) }
         /// Open, and a send call is blocked in it.
-        public static let sending = Flags(rawValue: UInt8(FR_TURN_SENDING.rawValue))
+        public static var sending: Flags { Flags(rawValue: UInt8(FR_TURN_SENDING.rawValue)) }
         /// The first turn seen on its socket.
-        public static let first = Flags(rawValue: UInt8(FR_TURN_FIRST.rawValue))
+        public static var first: Flags { Flags(rawValue: UInt8(FR_TURN_FIRST.rawValue)) }
         /// Not an exchange but the handshake, when it is slow; aborted: it failed.
-        public static let connecting = Flags(rawValue: UInt8(FR_TURN_CONNECT.rawValue))
+        public static var connecting: Flags { Flags(rawValue: UInt8(FR_TURN_CONNECT.rawValue)) }
         /// Its first byte came before the application had accepted the connection.
-        public static let unaccepted = Flags(rawValue: UInt8(FR_TURN_UNACCEPTED.rawValue))
+        public static var unaccepted: Flags { Flags(rawValue: UInt8(FR_TURN_UNACCEPTED.rawValue)) }
     }
 
     public var container: ContainerKey

@@ -28,7 +28,7 @@ public final class Probes {
     let globals: Globals
     private(set) var ladder: Ladder
     private var ring: OpaquePointer?
-    private let sink = RingSink()
+    private let link = RingLink()
     /// Iterators that have run.
     private var worked: Set<String> = []
     /// Hooks that are let go of for now.
@@ -215,11 +215,12 @@ public final class Probes {
     public func setOpenFloor(_ floor: UInt64) { globals.set("fr_open_floor_ns", floor) }
 
     private func openRing() throws(KernelError) {
-        let context = Unmanaged.passUnretained(sink).toOpaque()
+        let context = Unmanaged.passUnretained(link).toOpaque()
         let callback: ring_buffer_sample_fn = { context, data, size in
             guard let context, let data else { return 0 }
-            Unmanaged<RingSink>.fromOpaque(context).takeUnretainedValue()
-                .receive(UnsafeRawBufferPointer(start: data, count: size))
+            Unmanaged<RingLink>.fromOpaque(context)._withUnsafeGuaranteedRef {
+                $0.pass(UnsafeRawBufferPointer(start: data, count: size))
+            }
             return 0
         }
         guard let ring = ring_buffer__new(try object.map("ring"), callback, context, nil) else {
@@ -231,11 +232,13 @@ public final class Probes {
     /// Fd that becomes readable when the ring asks for attention early (it is otherwise read by a tick).
     public var ringDescriptor: Int32 { ring.map { ring_buffer__epoll_fd($0) } ?? -1 }
 
-    /// Hands every waiting record to `body`, in ring order, and returns how many. The buffer is valid only inside the call.
-    public func drain(_ body: @escaping (UnsafeRawBufferPointer) -> Void) -> Int {
-        sink.body = body
-        // Let go of it afterwards: it holds its owner, which holds us.
-        defer { sink.body = nil }
+    /// Hands every waiting record to `sink`, in ring order, and returns how many.
+    public func drain(into sink: RecordSink) -> Int {
+        link.sink = Unmanaged.passUnretained(sink)
+        defer {
+            link.sink = nil
+            withExtendedLifetime(sink) {}
+        }
         // What our own callback returns aside, it does not fail (ring_buffer__consume of libbpf).
         return ring.map { max(0, Int(ring_buffer__consume($0))) } ?? 0
     }
@@ -275,12 +278,4 @@ public final class Probes {
             }
         }
     }
-}
-
-/// Lets the ring's C callback reach the closure of the drain under way.
-private final class RingSink {
-    var body: ((UnsafeRawBufferPointer) -> Void)?
-
-    @inline(__always)
-    func receive(_ record: UnsafeRawBufferPointer) { body?(record) }
 }

@@ -32,7 +32,9 @@ public final class Recorder {
     private let loop: EventLoop
     let probes: Probes
     let window: Window
-    var registry: SocketRegistry
+    // Unchecked here and elsewhere: touched for every record, by the pump thread alone and by nothing that is called meanwhile. The
+    // checks at run time took an eighth of the recorder's time (`Tests/bench/cost/notes.md`).
+    @exclusivity(unchecked) var registry: SocketRegistry
     var saidUnnamed = false
     var sweep = SweepSchedule()
     /// When containers without turns gave back what they no longer need.
@@ -45,7 +47,7 @@ public final class Recorder {
     /// Of the file system of captures, without `--keep-free`.
     let usualFree: UInt64
     var softirqs = SoftirqHistory()
-    var losses = Losses()
+    @exclusivity(unchecked) var losses = Losses()
     var clocks = ClockHistory()
     var costs = CostHistory()
     var circumstances: [String: String]
@@ -68,7 +70,7 @@ public final class Recorder {
     private var slicesWanted = false
     var badRecords: UInt64 = 0
     var captures = 0
-    var tally = Tally()
+    @exclusivity(unchecked) var tally = Tally()
     var fired = FiredCounts()
     private(set) var metrics: MetricsServer?
     var reach = WindowReach()

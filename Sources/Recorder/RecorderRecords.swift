@@ -1,16 +1,29 @@
 import Analysis
 import CFlightrec
 import Events
+import Kernel
 import Trigger
+
+/// The recorder, as the ring knows it. It is made for one drain, which its recorder outlives.
+private final class RecorderSink: RecordSink {
+    private let recorder: Unmanaged<Recorder>
+
+    init(_ recorder: Recorder) {
+        self.recorder = .passUnretained(recorder)
+        super.init()
+    }
+
+    override func take(_ record: UnsafeRawBufferPointer) { recorder._withUnsafeGuaranteedRef { $0.take(record) } }
+}
 
 /// What becomes of every record of the ring.
 extension Recorder {
     func drain() {
-        drained += probes.drain { [self] record in take(record) }
+        drained += probes.drain(into: RecorderSink(self))
     }
 
     @inline(__always)
-    private func take(_ record: UnsafeRawBufferPointer) {
+    fileprivate func take(_ record: UnsafeRawBufferPointer) {
         guard record.count >= MemoryLayout<fr_header>.size else {
             badRecords += 1
             return
@@ -32,7 +45,10 @@ extension Recorder {
             let turn = observe(raw)
             tally.note(turn, raw)
             if let fact = trigger.completed(turn) { fire(fact, began: raw.start) }
-            return withUnsafeBytes(of: raw) { window.append($0, kind: kind, container: header.cgroup) }
+            // As mutable, or it is copied once more.
+            return withUnsafeMutableBytes(of: &raw) {
+                window.append(UnsafeRawBufferPointer($0), kind: kind, container: header.cgroup)
+            }
         case .state:
             let raw = record.loadUnaligned(as: fr_state.self)
             if UInt32(raw.state_kind) != FR_ESTABLISHED.rawValue {

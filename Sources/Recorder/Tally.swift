@@ -14,8 +14,8 @@ struct Tally {
     static let capacity = 2048
     private static let slots = 256
     private var all: [Key: TallyEntry] = [:]
-    /// Stands before the dictionary, as in `ServiceTable`: hashing costs more than counting.
-    private var cache = [TallyEntry?](repeating: nil, count: Self.slots)
+    /// Stands before the dictionary, which holds them, as in `ServiceTable`: hashing costs more than counting.
+    private var cache = [Unmanaged<TallyEntry>?](repeating: nil, count: Self.slots)
 
     var count: Int { all.count }
 
@@ -24,26 +24,32 @@ struct Tally {
     mutating func note(_ turn: TurnObservation, _ raw: fr_turn) {
         guard turn.service.role != .unknown, !turn.flags.contains(.aborted) else { return }
         entry(Key(container: turn.service.container, role: turn.service.role), at: turn.end)
-            .note(turn.latency, raw, at: turn.end)
+            ._withUnsafeGuaranteedRef { $0.note(turn.latency, raw, at: turn.end) }
     }
 
     /// Turns that were counted in the kernel: how many took about so long, ns.
     mutating func counted(_ service: ServiceKey, latency: UInt64, count: UInt64, at now: Instant) {
         guard service.role != .unknown else { return }
-        entry(Key(container: service.container, role: service.role), at: now).counted(latency, count, at: now)
+        entry(Key(container: service.container, role: service.role), at: now)
+            ._withUnsafeGuaranteedRef { $0.counted(latency, count, at: now) }
     }
 
     mutating func retransmitted(_ container: ContainerKey, _ role: Role, at now: Instant) {
         guard role != .unknown else { return }
-        entry(Key(container: container, role: role), at: now).retransmitted(at: now)
+        entry(Key(container: container, role: role), at: now)._withUnsafeGuaranteedRef { $0.retransmitted(at: now) }
     }
 
     @inline(__always)
-    private mutating func entry(_ key: Key, at now: Instant) -> TallyEntry {
+    private mutating func entry(_ key: Key, at now: Instant) -> Unmanaged<TallyEntry> {
         let mixed = (key.container ^ UInt64(key.role.rawValue) << 48) &* 0x9e37_79b9_7f4a_7c15
         let slot = Int(truncatingIfNeeded: mixed >> 56)
-        if let hit = cache[slot], hit.key == key { return hit }
-        let entry = all[key] ?? make(key, at: now)
+        if let hit = cache[slot], hit._withUnsafeGuaranteedRef({ $0.key == key }) { return hit }
+        return find(key, slot, at: now)
+    }
+
+    @inline(never)
+    private mutating func find(_ key: Key, _ slot: Int, at now: Instant) -> Unmanaged<TallyEntry> {
+        let entry = Unmanaged.passUnretained(all[key] ?? make(key, at: now))
         cache[slot] = entry
         return entry
     }

@@ -26,9 +26,9 @@ final class TallyEntry {
     let key: Tally.Key
     private let began: Instant
     private(set) var lastUse: Instant
-    private var current: Generation
+    @exclusivity(unchecked) private var current: Generation
     private var previous: Generation
-    private var total = TallyTotal()
+    @exclusivity(unchecked) private var total = TallyTotal()
 
     init(_ key: Tally.Key, at now: Instant) {
         self.key = key

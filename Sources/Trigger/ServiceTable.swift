@@ -4,7 +4,8 @@ import Events
 /// all else that is done for a turn.
 struct ServiceTable {
     private(set) var all: [ServiceKey: ServiceHistory] = [:]
-    private var cache: [(key: ServiceKey, history: ServiceHistory)?]
+    /// Those it holds are in `all`.
+    private var cache: [(key: ServiceKey, history: Unmanaged<ServiceHistory>)?]
     private let capacity: Int
     private static let slots = 256
 
@@ -20,17 +21,17 @@ struct ServiceTable {
         return Int(truncatingIfNeeded: mixed >> 56)
     }
 
-    /// The service's history, made when there is none.
+    /// The service's history, made when there is none. It is held until the next one is made.
     @inline(__always)
-    mutating func history(_ key: ServiceKey, at now: Instant) -> ServiceHistory {
+    mutating func history(_ key: ServiceKey, at now: Instant) -> Unmanaged<ServiceHistory> {
         let slot = Self.slot(key)
         if let entry = cache[slot], entry.key == key { return entry.history }
         return find(key, slot, at: now)
     }
 
     @inline(never)
-    private mutating func find(_ key: ServiceKey, _ slot: Int, at now: Instant) -> ServiceHistory {
-        let history = all[key] ?? make(key, at: now)
+    private mutating func find(_ key: ServiceKey, _ slot: Int, at now: Instant) -> Unmanaged<ServiceHistory> {
+        let history = Unmanaged.passUnretained(all[key] ?? make(key, at: now))
         cache[slot] = (key, history)
         return history
     }

@@ -14,15 +14,16 @@ import Events
 /// `auto` they are the p99, and under an absolute threshold they become a habit after 50 turns, while open after 3.
 public final class TriggerEngine {
     private var rule: ThresholdRule
-    private var overrides: [ContainerKey: ThresholdRule] = [:]
-    private var services: ServiceTable
-    private var fired = FiredTurns()
-    private var slowOnly = SlowConnections()
+    // Unchecked: see `Recorder.registry`; nothing here calls back.
+    @exclusivity(unchecked) private var overrides: [ContainerKey: ThresholdRule] = [:]
+    @exclusivity(unchecked) private var services: ServiceTable
+    @exclusivity(unchecked) private var fired = FiredTurns()
+    @exclusivity(unchecked) private var slowOnly = SlowConnections()
     /// Turns over the threshold that did not fire because their service is slow by habit; an open turn and its
     /// completion count once each.
     public private(set) var habitual: UInt64 = 0
     /// What other thresholds would have fired on.
-    public private(set) var wouldFire: WouldFire
+    @exclusivity(unchecked) public private(set) var wouldFire: WouldFire
 
     /// `capacity`: services whose history is kept (at least 8), about 4 KB each with turns in the last minutes; the least recently used go first.
     /// `after`, `cap`: how long an incident goes on after a turn, and at most, ns (see `IncidentTracker`).
@@ -50,7 +51,11 @@ public final class TriggerEngine {
     /// Judges a completed turn, and learns from it. Allocates nothing unless the turn fires or its service is new.
     public func completed(_ turn: TurnObservation) -> TriggerFact? {
         guard turn.service.role != .unknown, !turn.flags.contains(.aborted) else { return nil }
-        let history = services.history(turn.service, at: turn.end)
+        return services.history(turn.service, at: turn.end)._withUnsafeGuaranteedRef { judge(turn, $0) }
+    }
+
+    @inline(__always)
+    private func judge(_ turn: TurnObservation, _ history: ServiceHistory) -> TriggerFact? {
         let latency = turn.latency
         // Judge by the history before this turn: a spike must not raise its own bar.
         let limit = limit(turn.service, history, at: turn.end)
@@ -75,14 +80,14 @@ public final class TriggerEngine {
     /// Turns that were counted in the kernel, for they are far too short to fire: how many took about so long, ns.
     public func counted(_ service: ServiceKey, latency: UInt64, count: UInt64, at now: Instant) {
         guard service.role != .unknown else { return }
-        services.history(service, at: now).counted(latency, count, at: now)
+        services.history(service, at: now).takeUnretainedValue().counted(latency, count, at: now)
         wouldFire.count(count)
     }
 
     /// Judges a turn still open at `turn.end`. Fires once for each (socket, sequence).
     public func open(_ turn: TurnObservation) -> TriggerFact? {
         guard turn.service.role != .unknown, !turn.flags.contains(.aborted) else { return nil }
-        let history = services.history(turn.service, at: turn.end)
+        let history = services.history(turn.service, at: turn.end).takeUnretainedValue()
         let limit = limit(turn.service, history, at: turn.end)
         let upload = !turn.flags.contains(.first) && turn.transfer < limit.threshold
         guard !turn.flags.contains(.stream) || upload else { return nil }
@@ -116,7 +121,7 @@ public final class TriggerEngine {
     /// A segment, SYN or SYN-ACK of this service was sent again. Of an unknown role: nobody knows whose port it is.
     public func retransmitted(_ service: ServiceKey, at now: Instant) {
         guard service.role != .unknown else { return }
-        services.history(service, at: now).retransmits.count(at: now)
+        services.history(service, at: now).takeUnretainedValue().retransmits.count(at: now)
     }
 
     /// Gives back what no longer counts of services that have had no turns. For once in a while.

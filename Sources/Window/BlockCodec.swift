@@ -30,13 +30,7 @@ public enum BlockCodec {
             from = min(from, at)
             to = max(to, at)
         }
-        var waited = false
-        if kind == .turn || kind == .open {
-            for row in 0..<count where !waited {
-                let turn = packedRecords.loadUnaligned(fromByteOffset: row * kind.size, as: fr_turn.self)
-                waited = turn.sndbuf_wait | turn.rwnd_wait | turn.send_wait != 0
-            }
-        }
+        let waited = (kind == .turn || kind == .open) && hasWaits(packedRecords, count)
         let codec = ColumnLayout.of(kind).later == 0 ? Self.columns : timed
         let columns = ColumnCodec.encode(kind, packedRecords, count: count, codec: codec)
         let compressed = compress(columns)
@@ -46,6 +40,19 @@ public enum BlockCodec {
             kind: kind, container: container, from: from, to: to, count: count,
             codec: useRaw ? raw : codec, rawLength: useRaw ? bytes.count : columns.count,
             checksum: bytes.withUnsafeBytes(CRC32.checksum), bytes: bytes, mayHaveWaited: waited, isOwn: true)
+    }
+
+    /// Whether any of these turns waited for a buffer.
+    private static func hasWaits(_ turns: UnsafeRawBufferPointer, _ count: Int) -> Bool {
+        let fields: [PartialKeyPath<fr_turn>] = [\.sndbuf_wait, \.rwnd_wait, \.send_wait]
+        for field in fields {
+            guard let offset = MemoryLayout<fr_turn>.offset(of: field) else { preconditionFailure("a stored field") }
+            for row in 0..<count
+            where turns.loadUnaligned(fromByteOffset: row * EventKind.turn.size + offset, as: UInt64.self) != 0 {
+                return true
+            }
+        }
+        return false
     }
 
     /// Decodes a block's fields, which may come from a damaged or hostile file: `count` × `kind.size` bytes of

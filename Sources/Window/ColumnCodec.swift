@@ -14,21 +14,24 @@ enum ColumnCodec {
         return Array(unsafeUninitializedCapacity: count * perRecord + layout.fields.count * 17) { target, length in
             guard count > 0, let output = target.baseAddress, let input = records.baseAddress else { return }
             var writer = BitWriter(output)
-            var table = PreviousBySocket(count: count)
             let step = kind.size
-            var rows = Rows(base: input, step: step, count: count, layout: layout, sided: sided, previous: [])
-            rows.previous = table.previous { rows.load(UInt32.self, $0, ColumnLayout.socketOffset) }
-            for field in fields {
-                switch (field.mode, field.width) {
-                case (.bytes, _):
-                    for row in 0..<count {
-                        writer.copy(
-                            UnsafeRawBufferPointer(start: input + row * step + field.offset, count: field.width))
+            withUnsafeTemporaryAllocation(of: Int32.self, capacity: count) { previous in
+                guard let previous = previous.baseAddress else { return }
+                let rows = Rows(
+                    base: input, step: step, count: count, layout: layout, sided: sided, previous: previous)
+                rows.findPrevious()
+                for field in fields {
+                    switch (field.mode, field.width) {
+                    case (.bytes, _):
+                        for row in 0..<count {
+                            writer.copy(
+                                UnsafeRawBufferPointer(start: input + row * step + field.offset, count: field.width))
+                        }
+                    case (_, 1): rows.write(field, UInt8.self, &writer)
+                    case (_, 2): rows.write(field, UInt16.self, &writer)
+                    case (_, 4): rows.write(field, UInt32.self, &writer)
+                    default: rows.write(field, UInt64.self, &writer)
                     }
-                case (_, 1): rows.write(field, UInt8.self, &writer)
-                case (_, 2): rows.write(field, UInt16.self, &writer)
-                case (_, 4): rows.write(field, UInt32.self, &writer)
-                default: rows.write(field, UInt64.self, &writer)
                 }
             }
             length = writer.position
@@ -52,7 +55,11 @@ enum ColumnCodec {
                 return
             }
             var reader = BitReader(columns)
-            var rows = Rows(base: output, step: step, count: count, layout: layout, sided: sided, previous: [])
+            // -1: of whose socket nothing is known yet, as when a stream that is hostile has no such column.
+            let previous = UnsafeMutablePointer<Int32>.allocate(capacity: count)
+            previous.initialize(repeating: -1, count: count)
+            defer { previous.deallocate() }
+            let rows = Rows(base: output, step: step, count: count, layout: layout, sided: sided, previous: previous)
             for field in fields {
                 var unknown: UInt8?
                 switch (field.mode, field.width) {
@@ -79,10 +86,7 @@ enum ColumnCodec {
                     failure = .truncated
                     return
                 }
-                if field.offset == ColumnLayout.socketOffset {
-                    var table = PreviousBySocket(count: count)
-                    rows.previous = table.previous { rows.load(UInt32.self, $0, ColumnLayout.socketOffset) }
-                }
+                if field.offset == ColumnLayout.socketOffset { rows.findPrevious() }
                 if field.offset == last { return }
             }
             if reader.remaining > 0 { failure = .trailing(reader.remaining) }
@@ -111,45 +115,61 @@ private enum ColumnForm: UInt8 {
 private struct PreviousBySocket {
     private var slots: [(socket: UInt32, row: Int32)]
     private let mask: Int
-    private let count: Int
 
     init(count: Int) {
         var size = 64
         while size < count * 2 { size *= 2 }
         slots = Array(repeating: (0, -1), count: size)
         mask = size - 1
-        self.count = count
     }
 
-    /// For each row, the earlier one to compare it to: of the same socket, or the row before; -1 for the first.
-    mutating func previous(_ socket: (Int) -> UInt32) -> [Int32] {
-        var result = [Int32](repeating: -1, count: count)
-        for row in 0..<count {
-            let id = socket(row)
-            result[row] = Int32(truncatingIfNeeded: row &- 1)
-            var slot = Int(truncatingIfNeeded: id &* 0x9E37_79B1 &>> 8) & mask
-            for _ in 0..<8 {
-                if slots[slot].row < 0 || slots[slot].socket == id {
-                    if slots[slot].row >= 0 { result[row] = slots[slot].row }
-                    slots[slot] = (id, Int32(truncatingIfNeeded: row))
-                    break
-                }
-                slot = (slot &+ 1) & mask
+    /// The earlier row to compare this one to, row after row: of the same socket, or the row before; -1 for the first.
+    @inline(__always)
+    mutating func previous(_ row: Int, _ socket: UInt32) -> Int32 {
+        var slot = Int(truncatingIfNeeded: socket &* 0x9E37_79B1 &>> 8) & mask
+        for _ in 0..<8 {
+            let known = slots[slot]
+            if known.row < 0 || known.socket == socket {
+                slots[slot] = (socket, Int32(truncatingIfNeeded: row))
+                if known.row >= 0 { return known.row }
+                break
             }
+            slot = (slot &+ 1) & mask
         }
-        return result
+        return Int32(truncatingIfNeeded: row &- 1)
     }
 }
 
-/// Records side by side in memory, read by row and field.
+/// Records side by side in memory, read by row and field. Holds nothing that is counted: it is copied a lot.
 struct Rows {
     let base: UnsafeRawPointer
     let step: Int
     let count: Int
-    let layout: ColumnLayout
     let sided: Bool
-    /// See `PreviousBySocket`.
-    var previous: [Int32]
+    /// See `PreviousBySocket`; as many as there are rows.
+    let previous: UnsafeMutablePointer<Int32>
+    /// Offsets of what others are written against.
+    let role: Int
+    let start: Int
+
+    init(
+        base: UnsafeRawPointer, step: Int, count: Int, layout: ColumnLayout, sided: Bool,
+        previous: UnsafeMutablePointer<Int32>
+    ) {
+        self.base = base
+        self.step = step
+        self.count = count
+        self.sided = sided
+        self.previous = previous
+        role = layout.role
+        start = layout.start
+    }
+
+    /// Works `previous` out, once the column of sockets is there.
+    func findPrevious() {
+        var table = PreviousBySocket(count: count)
+        for row in 0..<count { previous[row] = table.previous(row, load(UInt32.self, row, ColumnLayout.socketOffset)) }
+    }
 
     @inline(__always)
     func load<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type, _ row: Int, _ offset: Int) -> Value {
@@ -159,9 +179,9 @@ struct Rows {
     /// The stamp that `row`'s is written against. The start cannot stand in for what it is itself written against.
     @inline(__always)
     func reference(_ row: Int, _ field: Field, _ served: Int, _ called: Int) -> UInt64 {
-        let isCalled = load(UInt8.self, row, layout.role) == UInt8(truncatingIfNeeded: FR_CALLED.rawValue)
+        let isCalled = load(UInt8.self, row, role) == UInt8(truncatingIfNeeded: FR_CALLED.rawValue)
         let stamp = load(UInt64.self, row, isCalled ? called : served)
-        return stamp != 0 || field.offset == layout.start ? stamp : load(UInt64.self, row, layout.start)
+        return stamp != 0 || field.offset == start ? stamp : load(UInt64.self, row, start)
     }
 
     /// Writes a column with its form first: most columns of most blocks are constant or equal to another one.
@@ -169,13 +189,11 @@ struct Rows {
         _ field: Field, _ type: Value.Type, _ writer: inout BitWriter
     ) {
         let first = load(type, 0, field.offset)
-        if (1..<count).allSatisfy({ load(type, $0, field.offset) == first }) {
+        if isConstant(field, first) {
             writer.copy([ColumnForm.constant.rawValue])
             withUnsafeBytes(of: first.littleEndian) { writer.copy($0) }
         } else if case .since(let served, let called) = field.mode,
-            (0..<count).allSatisfy({
-                load(UInt64.self, $0, field.offset) == reference($0, field, served, called)
-            })
+            isSame(field, served, called)
         {
             writer.copy([ColumnForm.same.rawValue])
         } else {
@@ -183,6 +201,20 @@ struct Rows {
             if sided { encodeSided(field, type, &writer) } else { encode(field, type, &writer) }
             writer.align()
         }
+    }
+
+    // Loops, not closures: those cost a copy of all this for every value.
+
+    private func isConstant<Value: FixedWidthInteger & BitwiseCopyable>(_ field: Field, _ first: Value) -> Bool {
+        for row in 1..<count where load(Value.self, row, field.offset) != first { return false }
+        return true
+    }
+
+    private func isSame(_ field: Field, _ served: Int, _ called: Int) -> Bool {
+        for row in 0..<count where load(UInt64.self, row, field.offset) != reference(row, field, served, called) {
+            return false
+        }
+        return true
     }
 
     /// Reads a column into `output`, which is `base`. Returns the form, or what says more of it, when it is

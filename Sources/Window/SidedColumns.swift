@@ -45,11 +45,11 @@ private struct Side {
 
 extension Rows {
     /// The role itself has no sides: it is not known yet.
-    private func hasSides(_ field: Field) -> Bool { field.offset != layout.role }
+    private func hasSides(_ field: Field) -> Bool { field.offset != role }
 
     @inline(__always)
     private func isCalled(_ row: Int) -> Bool {
-        load(UInt8.self, row, layout.role) == UInt8(truncatingIfNeeded: FR_CALLED.rawValue)
+        load(UInt8.self, row, role) == UInt8(truncatingIfNeeded: FR_CALLED.rawValue)
     }
 
     /// What the field's mode expects of `row`, before any bias.

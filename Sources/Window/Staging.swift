@@ -7,6 +7,7 @@ final class Staging {
     private static let minimumBytes = 1 << 10
 
     let kind: EventKind
+    let container: ContainerKey
     let history: History
     let step: Int
     private var buffer: UnsafeMutableRawPointer
@@ -20,6 +21,7 @@ final class Staging {
     init(_ kind: EventKind, _ history: History) {
         self.kind = kind
         self.history = history
+        container = history.container
         step = kind.size
         capacity = Self.minimumBytes
         buffer = .allocate(byteCount: capacity, alignment: 8)

@@ -21,7 +21,8 @@ public final class Window {
     private var stagings: [Key: Staging] = [:]
     /// The last staging used of each hash: served and called records of two containers alternate, and a dictionary
     /// costs more than the copy.
-    private var recent = ContiguousArray<Staging?>(repeating: nil, count: 32)
+    /// They are held by `stagings`: looked up for every record, they are not retained for it.
+    private let recent = RecentStagings()
     private var blockBytes = 0
     private var stagingBytes = 0
     private var kinds = [WindowStatistics.Kind](
@@ -52,17 +53,12 @@ public final class Window {
         guard record.count >= kind.size, let base = record.baseAddress, kind != .socket else {
             preconditionFailure("not a whole record, or a socket's name")
         }
-        let slot = Int(truncatingIfNeeded: container &* 5 &+ UInt64(kind.rawValue)) & 31
-        let staging: Staging
-        if let hit = recent[slot], hit.kind == kind, hit.history.container == container {
-            staging = hit
-        } else {
-            staging = self.staging(kind, container)
-            recent[slot] = staging
+        let staging = recent.find(kind, container) ?? recent.set(self.staging(kind, container))
+        staging._withUnsafeGuaranteedRef {
+            if $0.needsRoom { makeRoom(in: $0) }
+            $0.append(base)
+            if $0.isComplete { seal($0) }
         }
-        if staging.needsRoom { makeRoom(in: staging) }
-        staging.append(base)
-        if staging.isComplete { seal(staging) }
     }
 
     private func staging(_ kind: EventKind, _ container: ContainerKey) -> Staging {
@@ -114,7 +110,7 @@ public final class Window {
     }
 
     private func releaseAll() {
-        for slot in recent.indices { recent[slot] = nil }
+        recent.clear()
         for (key, staging) in stagings { release(key, staging) }
     }
 
@@ -135,7 +131,7 @@ public final class Window {
             }
         }
         guard !idle.isEmpty else { return }
-        for slot in recent.indices { recent[slot] = nil }
+        recent.clear()
         for (key, staging) in idle { release(key, staging) }
     }
 
