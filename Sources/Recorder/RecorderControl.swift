@@ -67,7 +67,7 @@ extension Recorder {
         let fact = TriggerFact(
             kind: .manual, at: now, container: 0, socket: 0, observed: 0, threshold: 0, rule: reason)
         let incident = PendingIncident(
-            first: fact, began: now, from: now > options.before ? now - options.before : 0, to: now, limit: now,
+            first: fact, from: now > options.before ? now - options.before : 0, to: now, limit: now,
             baselines: trigger.baselines(before: now), containers: [])
         return publish(incident, at: now)
     }

@@ -15,10 +15,11 @@ extension Recorder {
         _ = publish(incident, at: now)
     }
 
-    /// From when on the window has all events of these containers.
+    /// From when on all events of these containers are at hand, and the names of their sockets.
     private func reach(_ containers: Set<ContainerKey>, at now: Instant) -> Instant {
-        let from = max(started, now > options.window ? now - options.window : 0)
-        return window.cutByBytes(after: from).filter { containers.contains($0.key) }.values.reduce(from, max)
+        containers.reduce(max(started, now > options.window ? now - options.window : 0)) { from, container in
+            max(from, window.oldestComplete(container), registry.droppedUntil[container].map { $0 &+ 1 } ?? 0)
+        }
     }
 
     /// Pins what an incident needs and hands it over; returns the capture's id.

@@ -65,16 +65,24 @@ struct IncidentBudget: Sendable {
         return .suppress
     }
 
-    /// Whether the incident that its container opened then saw nothing as slow as this, and so makes room for the one that has
-    /// it; `nil`: that incident is not remembered.
-    mutating func outgrows(_ trigger: TriggerFact, opened at: Instant) -> Bool? {
+    /// What the end of a turn is to the incident that saw it open.
+    enum Growth: Equatable {
+        /// That one is not remembered.
+        case isUnknown
+        case isNone
+        /// Nothing in it was as slow: it makes room for the one that has the whole turn. ns, the slowest in it.
+        case outgrown(worst: UInt64)
+    }
+
+    /// Whether the incident that its container opened then saw nothing as slow as this. Then it does not count any more.
+    mutating func growth(_ trigger: TriggerFact, opened at: Instant) -> Growth {
         guard let mine = opened[trigger.container], let index = mine.firstIndex(where: { $0.at == at }) else {
-            return nil
+            return .isUnknown
         }
         // A quarter worse, as above: hung turns that end one by one must not have a capture each.
-        guard trigger.observed / 5 > mine[index].worst / 4 else { return false }
+        guard trigger.observed / 5 > mine[index].worst / 4 else { return .isNone }
         opened[trigger.container]?.remove(at: index)
-        return true
+        return .outgrown(worst: mine[index].worst)
     }
 
     /// An incident opened in the place of one that made room.

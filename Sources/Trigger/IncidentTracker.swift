@@ -75,7 +75,7 @@ public struct IncidentTracker: Sendable {
         let to = trigger.at &+ after
         let earlier = takeEarlier(trigger, began)
         guard pending == nil else {
-            pending?.extend(trigger, began: began, from: from, to: to, baselines: baselines)
+            pending?.extend(trigger, from: from, to: to, baselines: baselines)
             // Whoever it was that was slow: what is in the capture goes with it, should that be replaced.
             if let pending, let opener = pending.triggers.first?.container {
                 budget.saw(trigger.observed, opener, opened: pending.opened)
@@ -83,42 +83,47 @@ public struct IncidentTracker: Sendable {
             let opening = pending.flatMap { pending in
                 pending.triggers.first.map { IncidentOpening(container: $0.container, at: pending.opened) }
             }
-            if let opening, let incident = earlier?.incident, incident != opening, outgrows(trigger, incident) == true {
-                makeRoom(incident, for: opening)
+            if let opening, let incident = earlier?.incident, incident != opening,
+                case .outgrown(let worst) = growth(trigger, incident)
+            {
+                makeRoom(incident, worst, for: opening)
             }
             remember(trigger, began, opening)
             return
         }
         let opening = IncidentOpening(container: trigger.container, at: trigger.at)
-        let isLonger = earlier?.incident.flatMap { outgrows(trigger, $0) }
-        guard isLonger != false else { return }
         let decision: IncidentBudget.Decision
-        if isLonger == true {
+        var outgrown: (incident: IncidentOpening, worst: UInt64)?
+        switch earlier?.incident.map({ ($0, growth(trigger, $0)) }) {
+        case (_, .isNone)?: return
+        case (let incident, .outgrown(let worst))?:
+            outgrown = (incident, worst)
             budget.opens(trigger)
             decision = .open
-        } else {
+        case (_, .isUnknown)?, nil:
             decision = budget.decide(trigger, again: earlier != nil && earlier?.incident == nil)
         }
         remember(trigger, began, decision == .suppress ? nil : opening)
         guard decision != .suppress else { return }
         pending = PendingIncident(
-            first: trigger, began: began, from: from, to: to, limit: trigger.at &+ cap,
+            first: trigger, from: from, to: to, limit: trigger.at &+ cap,
             baselines: baselines(), containers: [trigger.container])
         if case .replace(let opened) = decision {
             pending?.replaces = [IncidentOpening(container: trigger.container, at: opened)]
         }
-        if isLonger == true, let incident = earlier?.incident { makeRoom(incident, for: opening) }
+        if let outgrown { makeRoom(outgrown.incident, outgrown.worst, for: opening) }
     }
 
-    private mutating func outgrows(_ trigger: TriggerFact, _ incident: IncidentOpening) -> Bool? {
-        incident.container == trigger.container ? budget.outgrows(trigger, opened: incident.at) : nil
+    private mutating func growth(_ trigger: TriggerFact, _ incident: IncidentOpening) -> IncidentBudget.Growth {
+        incident.container == trigger.container ? budget.growth(trigger, opened: incident.at) : .isUnknown
     }
 
     /// What is being collected has the whole of a turn that this incident saw in part. Others that hang since then have
     /// theirs in it now.
-    private mutating func makeRoom(_ incident: IncidentOpening, for opening: IncidentOpening) {
+    private mutating func makeRoom(_ incident: IncidentOpening, _ worst: UInt64, for opening: IncidentOpening) {
         pending?.absorbed.append(
-            PendingIncident.Absorbed(opening: incident, incident: handedOut.removeValue(forKey: incident)))
+            PendingIncident.Absorbed(
+                opening: incident, worst: worst, incident: handedOut.removeValue(forKey: incident)))
         for (socket, other) in inFlight where other.incident == incident { inFlight[socket]?.incident = opening }
     }
 
@@ -150,29 +155,26 @@ public struct IncidentTracker: Sendable {
         pending = nil
         for other in incident.absorbed { absorb(other, into: &incident, reach) }
         incident.absorbed = []
-        incident.whole = max(incident.began, reach(incident.containers))
+        incident.whole = max(incident.from, reach(incident.containers))
         handOut(incident)
         return incident
     }
 
-    /// An incident that has events of slow turns which are gone by now stays beside the one that has the whole turn.
+    /// An incident that has events which are gone by now stays beside the one that has the whole turn, and counts as before.
     private mutating func absorb(
         _ other: PendingIncident.Absorbed, into incident: inout PendingIncident, _ reach: (Set<ContainerKey>) -> Instant
     ) {
-        guard let earlier = other.incident else { return }
-        guard reach(earlier.containers) <= earlier.whole else {
-            let worst = earlier.triggers.filter { $0.container == other.opening.container }.map(\.observed).max()
-            return budget.stays(other.opening, worst: worst ?? 0)
+        guard let earlier = other.incident, reach(earlier.containers) <= earlier.whole else {
+            return budget.stays(other.opening, worst: other.worst)
         }
         incident.replaces.append(other.opening)
         incident.inherit(earlier)
     }
 
     private mutating func handOut(_ incident: PendingIncident) {
-        guard let opening = incident.opening, !inFlight.isEmpty else { return }
         let hanging = Set(inFlight.values.lazy.compactMap(\.incident))
-        guard hanging.contains(opening) else { return }
         handedOut = handedOut.filter { hanging.contains($0.key) }
+        guard let opening = incident.opening, hanging.contains(opening) else { return }
         if handedOut.count >= Self.handedOutRemembered, let oldest = handedOut.keys.min(by: { $0.at < $1.at }) {
             handedOut[oldest] = nil
         }

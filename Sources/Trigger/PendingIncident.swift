@@ -23,13 +23,13 @@ public struct PendingIncident: Sendable {
     public var replaces: [IncidentOpening] = []
     /// Those that saw a turn of this one without its end, until it is known whether all they hold is still at hand.
     var absorbed: [Absorbed] = []
-    /// When the first of the turns that fired began.
-    var began: Instant
-    /// From when on, of what those turns took, all events of all that fired are here.
+    /// From when on all events of all that fired are here.
     var whole: Instant = 0
 
     struct Absorbed: Sendable {
         var opening: IncidentOpening
+        /// ns, the slowest turn that fired in it.
+        var worst: UInt64
         /// What was handed out; `nil`: that is too long ago to be remembered.
         var incident: PendingIncident?
     }
@@ -39,15 +39,14 @@ public struct PendingIncident: Sendable {
         triggers.first.flatMap { $0.kind == .manual ? nil : IncidentOpening(container: $0.container, at: opened) }
     }
 
-    /// An incident with one trigger so far, of a turn that began at `began`; `limit` is the end it may reach by more of them.
+    /// An incident with one trigger so far; `limit` is the end it may reach by more of them.
     public init(
-        first: TriggerFact, began: Instant, from: Instant, to: Instant, limit: Instant, baselines: [Baseline],
+        first: TriggerFact, from: Instant, to: Instant, limit: Instant, baselines: [Baseline],
         containers: Set<ContainerKey>
     ) {
         triggers = [first]
         opened = first.at
         fired = 1
-        self.began = began
         self.from = from
         self.to = to
         capped = false
@@ -60,10 +59,9 @@ public struct PendingIncident: Sendable {
     static let kept = 256
 
     mutating func extend(
-        _ trigger: TriggerFact, began: Instant, from: Instant, to: Instant, baselines: () -> [Baseline]
+        _ trigger: TriggerFact, from: Instant, to: Instant, baselines: () -> [Baseline]
     ) {
         fired += 1
-        self.began = min(self.began, began)
         self.from = min(self.from, from)
         self.to = max(self.to, min(to, limit))
         if to > limit { capped = true }
@@ -71,12 +69,11 @@ public struct PendingIncident: Sendable {
         keep(trigger)
     }
 
-    /// Takes in what fired in an incident whose place this takes.
+    /// Takes in what fired in an incident whose place this takes, which was before what is in this.
     mutating func inherit(_ other: PendingIncident) {
         fired += other.fired
         from = min(from, other.from)
-        began = min(began, other.began)
-        baselines += other.baselines.filter { !containers.contains($0.container) }
+        baselines = other.baselines + baselines.filter { !other.containers.contains($0.container) }
         containers.formUnion(other.containers)
         for trigger in other.triggers { keep(trigger) }
     }

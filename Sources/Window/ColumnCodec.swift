@@ -20,18 +20,8 @@ enum ColumnCodec {
                 let rows = Rows(
                     base: input, step: step, count: count, layout: layout, sided: sided, previous: previous)
                 rows.findPrevious()
-                for field in fields {
-                    switch (field.mode, field.width) {
-                    case (.bytes, _):
-                        for row in 0..<count {
-                            writer.copy(
-                                UnsafeRawBufferPointer(start: input + row * step + field.offset, count: field.width))
-                        }
-                    case (_, 1): rows.write(field, UInt8.self, &writer)
-                    case (_, 2): rows.write(field, UInt16.self, &writer)
-                    case (_, 4): rows.write(field, UInt32.self, &writer)
-                    default: rows.write(field, UInt64.self, &writer)
-                    }
+                RecordBits.with(input, step: step, count: count) { bits in
+                    for field in fields { rows.write(field, bits, &writer) }
                 }
             }
             length = writer.position
@@ -55,7 +45,7 @@ enum ColumnCodec {
                 return
             }
             var reader = BitReader(columns)
-            // -1: of whose socket nothing is known yet, as when a stream that is hostile has no such column.
+            // -1: nothing is known of its socket yet.
             let previous = UnsafeMutablePointer<Int32>.allocate(capacity: count)
             previous.initialize(repeating: -1, count: count)
             defer { previous.deallocate() }
@@ -184,12 +174,25 @@ struct Rows {
         return stamp != 0 || field.offset == start ? stamp : load(UInt64.self, row, start)
     }
 
+    func write(_ field: Field, _ bits: RecordBits, _ writer: inout BitWriter) {
+        switch (field.mode, field.width) {
+        case (.bytes, _):
+            for row in 0..<count {
+                writer.copy(UnsafeRawBufferPointer(start: base + row * step + field.offset, count: field.width))
+            }
+        case (_, 1): write(field, UInt8.self, bits, &writer)
+        case (_, 2): write(field, UInt16.self, bits, &writer)
+        case (_, 4): write(field, UInt32.self, bits, &writer)
+        default: write(field, UInt64.self, bits, &writer)
+        }
+    }
+
     /// Writes a column with its form first: most columns of most blocks are constant or equal to another one.
-    func write<Value: FixedWidthInteger & BitwiseCopyable>(
-        _ field: Field, _ type: Value.Type, _ writer: inout BitWriter
+    private func write<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ field: Field, _ type: Value.Type, _ bits: RecordBits, _ writer: inout BitWriter
     ) {
-        let first = load(type, 0, field.offset)
-        if isConstant(field, first) {
+        if bits.isConstant(field, type) {
+            let first = load(type, 0, field.offset)
             writer.copy([ColumnForm.constant.rawValue])
             withUnsafeBytes(of: first.littleEndian) { writer.copy($0) }
         } else if case .since(let served, let called) = field.mode,
@@ -198,16 +201,9 @@ struct Rows {
             writer.copy([ColumnForm.same.rawValue])
         } else {
             writer.copy([ColumnForm.rice.rawValue])
-            if sided { encodeSided(field, type, &writer) } else { encode(field, type, &writer) }
+            if sided { encodeSided(field, type, bits, &writer) } else { encode(field, type, &writer) }
             writer.align()
         }
-    }
-
-    // Loops, not closures: those cost a copy of all this for every value.
-
-    private func isConstant<Value: FixedWidthInteger & BitwiseCopyable>(_ field: Field, _ first: Value) -> Bool {
-        for row in 1..<count where load(Value.self, row, field.offset) != first { return false }
-        return true
     }
 
     private func isSame(_ field: Field, _ served: Int, _ called: Int) -> Bool {

@@ -67,15 +67,10 @@ extension Rows {
     }
 
     func encodeSided<Value: FixedWidthInteger & BitwiseCopyable>(
-        _ field: Field, _ type: Value.Type, _ writer: inout BitWriter
+        _ field: Field, _ type: Value.Type, _ bits: RecordBits, _ writer: inout BitWriter
     ) {
-        var bits: UInt64 = 0
-        for row in 0..<count {
-            bits |= UInt64(truncatingIfNeeded: load(type, row, field.offset))
-            if bits & 1 == 1 { break }
-        }
         // A column of zeros alone is written as a constant.
-        let how = choose(field, type, shift: UInt64(min(bits.trailingZeroBitCount, 63)))
+        let how = choose(field, type, shift: UInt64(min(bits.bits(field, type).trailingZeroBitCount, 63)))
         writer.copy([how.byte])
         var others = Side(bySide: how.othersBySide)
         var called = Side(bySide: how.calledBySide)

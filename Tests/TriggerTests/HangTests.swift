@@ -94,7 +94,7 @@ private let second: UInt64 = 1_000_000_000
         tracker.note(fact(105 * second, observed: 6 * second), began: 99 * second) { [baseline(9)] }
         let whole = tracker.due(at: 106 * second) { containers in
             #expect(containers == [9, 10])
-            return 97 * second
+            return 96 * second
         }
         #expect(whole?.replaces.map(\.at) == [100 * second] && whole?.fired == 3 && whole?.from == 96 * second)
         #expect(whole?.triggers.map(\.container) == [9, 9, 10] && whole?.baselines.map(\.container) == [9, 10])
@@ -111,11 +111,45 @@ private let second: UInt64 = 1_000_000_000
         // Whoever else opened the incident its end falls into.
         if manual { tracker.note(fact(199 * second, kind: .manual, container: 0), began: 199 * second) { [] } }
         tracker.note(fact(200 * second, observed: 101 * second), began: 99 * second) { [] }
-        let last = tracker.due(at: 202 * second) { _ in 97 * second + 1 }
+        let last = tracker.due(at: 202 * second) { _ in 96 * second + 1 }
         #expect(last?.replaces.isEmpty == true && last?.fired == (manual ? 2 : 1))
         // Both count: a third is one too many, unless it joined what another opened.
         tracker.note(fact(210 * second), began: 209 * second) { [] }
         #expect((tracker.due(at: 212 * second) == nil) == !manual)
+    }
+
+    /// Somebody else's turn was the slowest in an incident: it stays as bad as it was.
+    @Test func anIncidentThatStaysIsAsBadAsItWas() {
+        var tracker = IncidentTracker(before: second, after: second, burst: 2, period: 600 * second)
+        tracker.note(fact(100 * second, kind: .inFlight, observed: second), began: 99 * second) { [] }
+        tracker.note(fact(100 * second, container: 10, observed: 40 * second, socket: 2), began: 60 * second) { [] }
+        #expect(tracker.due(at: 101 * second) { _ in 40 * second }?.fired == 2)
+        tracker.note(fact(200 * second, observed: 101 * second), began: 99 * second) { [] }
+        #expect(tracker.due(at: 202 * second) { _ in 140 * second }?.replaces.isEmpty == true)
+        tracker.note(fact(210 * second, observed: 2 * second, socket: 3), began: 208 * second) { [] }
+        #expect(tracker.due(at: 212 * second) == nil, "milder than both")
+        tracker.note(fact(310 * second, observed: 60 * second, socket: 4), began: 250 * second) { [] }
+        #expect(tracker.due(at: 312 * second)?.replaces.map(\.at) == [100 * second], "worse than 40 s")
+    }
+
+    @Test func whatWasHandedOutIsForgottenOnceNothingHangs() {
+        var tracker = IncidentTracker(before: second, after: second)
+        tracker.note(fact(100 * second, kind: .inFlight, observed: 10 * second), began: 90 * second) { [baseline(9)] }
+        #expect(tracker.due(at: 101 * second) != nil && tracker.rememberedHandedOut == 1)
+        tracker.note(fact(102 * second, observed: 12 * second), began: 90 * second) { [] }
+        tracker.note(fact(300 * second, container: 10, socket: 5), began: 299 * second) { [] }
+        #expect(tracker.due(at: 302 * second) != nil && tracker.rememberedHandedOut == 0)
+    }
+
+    /// Figures are those of before what fired first.
+    @Test func theFirstBaselineOfAContainerIsKept() {
+        var tracker = IncidentTracker(before: second, after: second)
+        var figures = baseline(9)
+        tracker.note(fact(100 * second, kind: .inFlight), began: 99 * second) { [figures] }
+        #expect(tracker.due(at: 101 * second) != nil)
+        figures.p99 = 77
+        tracker.note(fact(105 * second, observed: 6 * second), began: 99 * second) { [figures] }
+        #expect(tracker.due(at: 106 * second)?.baselines.map(\.p99) == [1])
     }
 
     @Test func incidentsHandedOutAreRememberedWhileATurnHangs() {
