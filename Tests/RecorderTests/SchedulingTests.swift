@@ -18,6 +18,9 @@ import Testing
     /// Since Linux 6.12 with a longer slice, before that not at all; what it starts has the usual slice.
     @Test func givesWayAndTakesItBack() async throws {
         let seen = await onThread { [process] in
+            // Whatever these tests were started with.
+            var parameters = sched_param()
+            sched_setscheduler(0, SCHED_NORMAL, &parameters)
             // On Linux 0 is the thread (setpriority(2)).
             setpriority(process, 0, 5)
             let usual = Seen()
