@@ -64,61 +64,59 @@ func unzigzag(_ code: UInt64) -> UInt64 {
 }
 
 /// Writes bits, least significant first, into memory the caller has made large enough
-/// (`maximumBytes` for each value and one per `align`).
+/// (`maximumBytes` for each value, one per `align`, and `slack` at the end).
 struct BitWriter {
     /// Escape, width and 64 bits, rounded up.
     static let maximumBytes = 12
+    /// Bytes after the last one that may be written to.
+    static let slack = 8
 
     private let base: UnsafeMutableRawPointer
     private(set) var position = 0
     private var pending: UInt64 = 0
+    /// 0…7 between calls.
     private var pendingBits: UInt64 = 0
 
     init(_ base: UnsafeMutableRawPointer) { self.base = base }
 
-    /// Writes the low `count` bits, 0…32, of `bits`, which has no others set.
+    /// Writes the low `count` bits, 0…56, of `bits`, which has no others set. Without a branch: whether a byte is full is anybody's
+    /// guess, and a wrong one takes longer than all else here.
     @inline(__always)
     private mutating func put(_ bits: UInt64, _ count: UInt64) {
         pending |= bits &<< pendingBits
+        base.storeBytes(of: pending.littleEndian, toByteOffset: position, as: UInt64.self)
         pendingBits &+= count
-        if pendingBits >= 32 {
-            base.storeBytes(
-                of: UInt32(truncatingIfNeeded: pending).littleEndian, toByteOffset: position, as: UInt32.self)
-            position &+= 4
-            pending &>>= 32
-            pendingBits &-= 32
-        }
-    }
-
-    @inline(__always)
-    private mutating func putLong(_ bits: UInt64, _ count: UInt64) {
-        guard count > 32 else { return put(bits, count) }
-        put(bits & 0xFFFF_FFFF, 32)
-        put(bits >> 32, count &- 32)
+        position &+= Int(truncatingIfNeeded: pendingBits &>> 3)
+        pending &>>= pendingBits & 56
+        pendingBits &= 7
     }
 
     @inline(__always)
     mutating func write(_ code: UInt64, parameter: UInt64) {
         let quotient = code &>> parameter
+        let low = code & (1 &<< parameter &- 1)
         if quotient < RicePredictor.escape {
-            put(1 &<< quotient &- 1, quotient &+ 1)
-            putLong(code & (1 &<< parameter &- 1), parameter)
+            let unary: UInt64 = 1 &<< quotient &- 1
+            if parameter <= 32 {
+                put(unary | low &<< (quotient &+ 1), quotient &+ 1 &+ parameter)
+            } else {
+                put(unary, quotient &+ 1)
+                put(low, parameter)
+            }
         } else {
-            put(1 &<< RicePredictor.escape &- 1, RicePredictor.escape)
             let width = UInt64(64 &- code.leadingZeroBitCount)
-            put(width &- 1, 6)
-            putLong(code, width)
+            put(1 &<< RicePredictor.escape &- 1 | (width &- 1) &<< RicePredictor.escape, RicePredictor.escape &+ 6)
+            put(code & 0xFFFF_FFFF, min(width, 32))
+            if width > 32 { put(code &>> 32, width &- 32) }
         }
     }
 
     /// Fills the last byte with zeros, so that a column starts on a byte and repeats as bytes.
     mutating func align() {
-        while pendingBits > 0 {
-            base.storeBytes(of: UInt8(truncatingIfNeeded: pending), toByteOffset: position, as: UInt8.self)
-            position += 1
-            pending >>= 8
-            pendingBits = pendingBits > 8 ? pendingBits - 8 : 0
-        }
+        // The byte itself was written with its last bits.
+        if pendingBits > 0 { position += 1 }
+        pending = 0
+        pendingBits = 0
     }
 
     /// On a byte boundary only.

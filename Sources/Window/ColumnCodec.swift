@@ -11,7 +11,8 @@ enum ColumnCodec {
         guard let fields = layout.fields(codec) else { preconditionFailure("codec \(codec) of \(kind) records") }
         let sided = codec != BlockCodec.columns && !layout.sidedFields.isEmpty
         let perRecord = layout.fields.reduce(0) { $0 + ($1.isBytes ? $1.width : BitWriter.maximumBytes) }
-        return Array(unsafeUninitializedCapacity: count * perRecord + layout.fields.count * 17) { target, length in
+        let capacity = count * perRecord + layout.fields.count * 17 + BitWriter.slack
+        return Array(unsafeUninitializedCapacity: capacity) { target, length in
             guard count > 0, let output = target.baseAddress, let input = records.baseAddress else { return }
             var writer = BitWriter(output)
             let step = kind.size
