@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -179,6 +180,12 @@ class Host:
             run("losetup", "-d", self.loop, check=False)
         run("umount", "-R", str(self.scratch), check=False)
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def stolen_ms() -> list[float]:
+    """What the machine's own host took of each CPU since boot (steal in proc_stat(5), of machines that are guests)."""
+    cpus = [line.split() for line in pathlib.Path("/proc/stat").read_text().splitlines() if re.match(r"cpu\d", line)]
+    return [int(words[8]) * 1000 / os.sysconf("SC_CLK_TCK") for words in cpus]
 
 
 def processor_times() -> tuple[int, int]:

@@ -24,7 +24,7 @@ import healthy
 import network
 import softirq
 from hidden import Hidden
-from host import Host, processor_times
+from host import Host, processor_times, stolen_ms
 from recorder import Recorder
 from trial import Fault, Result, Trial, judge
 
@@ -93,15 +93,17 @@ def attempt_once(fault: Fault, host: Host, index: int, options: argparse.Namespa
         others = background(trial, [fault.loaded(trial.variant)])
         time.sleep(0.5)
         idle_before, all_before = processor_times()
+        stolen_before = stolen_ms()
         truth = fault.inject(trial)
         idle, all_times = processor_times()
+        stolen = max(after - before for after, before in zip(stolen_ms(), stolen_before))
         disturbed = (idle - idle_before) < NOT_DISTURBED * (all_times - all_before)
         time.sleep(0.3)
         books = recorder.stop()
         incidents = recorder.list()
         largest = max(incidents, key=lambda row: row["peak_ns"], default=None)
         show = recorder.show(largest["id"]) if largest else None
-        result = judge(fault, truth, incidents, show, books, began)
+        result = judge(fault, truth, incidents, show, books, began, stolen_ms=stolen)
     finally:
         recorder.kill()
         for process in others:
