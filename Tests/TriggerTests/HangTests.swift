@@ -8,18 +8,6 @@ private let second: UInt64 = 1_000_000_000
 
 /// Turns that fire while they are open, and what becomes of their incidents at their end.
 @Suite struct HangTests {
-    private func fact(
-        _ at: UInt64, kind: TriggerFact.Kind = .latency, container: ContainerKey = 9, observed: UInt64 = 1,
-        socket: SocketID = 1
-    ) -> TriggerFact {
-        TriggerFact(
-            kind: kind, at: at, container: container, socket: socket, observed: observed, threshold: 1, rule: "test")
-    }
-
-    private func baseline(_ container: ContainerKey) -> Baseline {
-        Baseline(container: container, role: 1, port: 80, turns: 1, p50: 1, p99: 1, retransmitsPerSecond: 0)
-    }
-
     @Test func theEndOfAHangTakesThePlaceOfItsIncident() {
         var tracker = IncidentTracker(before: second, after: second, burst: 1, period: 600 * second)
         tracker.note(fact(100 * second, kind: .inFlight), began: 99 * second) { [] }

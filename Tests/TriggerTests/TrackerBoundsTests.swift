@@ -7,18 +7,6 @@ import Testing
 private let second: UInt64 = 1_000_000_000
 
 @Suite struct TrackerBoundsTests {
-    private func fact(
-        _ at: UInt64, kind: TriggerFact.Kind = .latency, container: ContainerKey = 9, observed: UInt64 = 1,
-        socket: SocketID = 1
-    ) -> TriggerFact {
-        TriggerFact(
-            kind: kind, at: at, container: container, socket: socket, observed: observed, threshold: 1, rule: "test")
-    }
-
-    private func baseline(_ container: ContainerKey) -> Baseline {
-        Baseline(container: container, role: 1, port: 80, turns: 1, p50: 1, p99: 1, retransmitsPerSecond: 0)
-    }
-
     @Test func everyContainerThatFiredBringsItsBaselineOnce() {
         var tracker = IncidentTracker(before: second, after: second)
         for container in [9, 10, 9, 10] as [ContainerKey] {
