@@ -115,6 +115,8 @@ def attempt_once(fault: Fault, host: Host, index: int, options: argparse.Namespa
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(directory, kept, ignore=shutil.ignore_patterns("*.sock"))
     what = f"{trial.ms} ms, IPv{trial.family}, {'busy' if trial.busy else 'quiet'}, {trial.style} {trial.variant}"
+    if stolen >= 10:
+        what += f", {stolen:.0f} ms of a CPU stolen"
     mark = "wrong" if result.wrong else "right"
     print(f"{mark}  {fault.name:28} {what:48} {result.got} ({result.confidence})  {result.seconds:.0f} s", flush=True)
     if result.wrong:
