@@ -80,7 +80,7 @@ def await_calm(seconds: int) -> None:
 
 
 def attempt_once(fault: Fault, host: Host, index: int, options: argparse.Namespace) -> tuple[Result, bool]:
-    """Its result, and whether other work had the CPUs."""
+    """Its result, and whether other work had the CPUs, this machine's or its host's."""
     trial = conditions(fault, host, index, options.seed)
     began = time.monotonic()
     directory = host.scratch / "captures"
@@ -97,7 +97,7 @@ def attempt_once(fault: Fault, host: Host, index: int, options: argparse.Namespa
         truth = fault.inject(trial)
         idle, all_times = processor_times()
         stolen = max(after - before for after, before in zip(stolen_ms(), stolen_before))
-        disturbed = (idle - idle_before) < NOT_DISTURBED * (all_times - all_before)
+        disturbed = (idle - idle_before) < NOT_DISTURBED * (all_times - all_before) or stolen > 0.05 * trial.ms
         time.sleep(0.3)
         books = recorder.stop()
         incidents = recorder.list()
@@ -116,7 +116,7 @@ def attempt_once(fault: Fault, host: Host, index: int, options: argparse.Namespa
         shutil.copytree(directory, kept, ignore=shutil.ignore_patterns("*.sock"))
     what = f"{trial.ms} ms, IPv{trial.family}, {'busy' if trial.busy else 'quiet'}, {trial.style} {trial.variant}"
     if stolen >= 10:
-        what += f", {stolen:.0f} ms of a CPU stolen"
+        what = f"{what.rstrip()}, {stolen:.0f} ms of a CPU stolen"
     mark = "wrong" if result.wrong else "right"
     print(f"{mark}  {fault.name:28} {what:48} {result.got} ({result.confidence})  {result.seconds:.0f} s", flush=True)
     if result.wrong:
