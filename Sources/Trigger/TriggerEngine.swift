@@ -68,7 +68,11 @@ public final class TriggerEngine {
         history.record(latency, slow: slow, spike: slow && !habit && limit.basis != .coldStart, at: turn.end)
         fired.completed(turn.socket, turn.sequence)
         let expected = limit.basis == .history && isExpected(turn, history)
-        slowOnly.note(turn.socket, turn.sequence, slow: slow)
+        if turn.flags.contains(.connecting) {
+            slowOnly.connected(turn.socket, turn.sequence)
+        } else {
+            slowOnly.note(turn.socket, turn.sequence, slow: slow)
+        }
         guard slow else { return nil }
         guard !habit, !expected else {
             habitual += 1
@@ -93,7 +97,7 @@ public final class TriggerEngine {
         guard !turn.flags.contains(.stream) || upload else { return nil }
         guard turn.latency >= limit.threshold, fired.note(turn.socket, turn.sequence, at: turn.end) else { return nil }
         guard !history.isHabituallySlow(at: turn.end), !history.onlySlow,
-            limit.basis != .history || !isExpected(turn, history)
+            limit.basis == .absolute || !isExpected(turn, history)
         else {
             habitual += 1
             return nil
@@ -103,9 +107,13 @@ public final class TriggerEngine {
 
     /// Under `auto`: a connection that never answered faster is one for long polls, which a service may serve next to short
     /// requests. Of its first turn that can't be said. While the service is still being learned, one of a second or more
-    /// is taken for a poll; how long it will be is known only at its end.
+    /// is taken for a poll; how long it will be is known only at its end. A handshake is no poll, nor is a request that nobody
+    /// has read.
     private func isExpected(_ turn: TurnObservation, _ history: ServiceHistory) -> Bool {
-        guard turn.sequence == 1 else { return slowOnly.contains(turn.socket, before: turn.sequence) }
+        guard turn.flags.isDisjoint(with: [.connecting, .unread]) else { return false }
+        guard slowOnly.isFirst(turn.socket, turn.sequence) else {
+            return slowOnly.contains(turn.socket, before: turn.sequence)
+        }
         return history.isBeingLearned(at: turn.end) && (turn.flags.contains(.open) || turn.latency >= Self.poll)
     }
 

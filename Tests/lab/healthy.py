@@ -39,6 +39,8 @@ def run(host: Host, flightrec: str, seconds: int) -> bool:
         incidents = recorder.list()
         for row in incidents:
             print(f"wrong  healthy: {row['container']['name']} {row['peak_ns'] / 1e6:.0f} ms: {row['verdict']['summary']}")
+            for trigger in recorder.show(row["id"])["triggers"]:
+                print(f"       {trigger}")
         print(f"{'wrong' if incidents or books else 'right'}  healthy mixed load for {seconds} s: {len(incidents)} incidents. {books}")
         return not incidents and not books
     finally:
