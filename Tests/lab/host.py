@@ -34,13 +34,19 @@ class Host:
         #: What each container was started with.
         self._running: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
         os.environ["DOCKER_HOST"] = f"unix://{self.socket}"
-        self._make_slow_disk()
-        self._start_docker()
-        self._make_image()
+        self.daemon: subprocess.Popen | None = None
+        self.slow = scratch / "slow"
+        try:
+            self._make_slow_disk()
+            self._start_docker()
+            self._make_image()
+        except BaseException:
+            self.close()
+            raise
 
     def _make_slow_disk(self) -> None:
         """A file system on a loop device; docker throttles it for the containers that get it."""
-        image, self.slow = self.scratch / "slow.img", self.scratch / "slow"
+        image = self.scratch / "slow.img"
         with open(image, "wb") as file:
             file.truncate(256 << 20)
         run("mkfs.ext4", "-q", str(image))
@@ -172,9 +178,10 @@ class Host:
     def close(self) -> None:
         for command in reversed(self.undo):
             run(*command, check=False)
-        self.remove_all()
-        self.daemon.terminate()
-        self.daemon.wait(30)
+        if self.daemon:
+            self.remove_all()
+            self.daemon.terminate()
+            self.daemon.wait(30)
         run("umount", "-R", str(self.slow), check=False)
         if self.loop:
             run("losetup", "-d", self.loop, check=False)
