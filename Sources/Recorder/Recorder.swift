@@ -91,6 +91,7 @@ public final class Recorder {
         _ options: RecorderOptions, logger: Logger,
         reload: @escaping @Sendable () throws(ReloadError) -> RecorderOptions
     ) throws {
+        ProcessMemory.keepLittle()
         self.options = options
         self.reload = reload
         self.logger = logger
@@ -143,7 +144,7 @@ public final class Recorder {
             logger.warning("connections older than the recorder: \(error)")
         }
         findSoftirqThreads()
-        StartupMemory.giveBack()
+        ProcessMemory.giveBack()
         costs.note(at: started, events: 0)
         logger.notice("armed: captures go to \(options.directory)")
         logger.notice("\(options.watched)")

@@ -66,8 +66,9 @@ public final class TriggerEngine {
             wouldFire.note(latency, turn.service.role, usual: history.usual(at: turn.end), at: turn.end)
         }
         history.record(latency, slow: slow, spike: slow && !habit && limit.basis != .coldStart, at: turn.end)
-        fired.completed(turn.socket, turn.sequence)
-        let expected = limit.basis == .history && isExpected(turn, history)
+        // What fired while it hung is told whole at its end.
+        let hung = fired.completed(turn.socket, turn.sequence)
+        let expected = limit.basis == .history && !hung && isExpected(turn, history)
         if turn.flags.contains(.connecting) {
             slowOnly.connected(turn.socket, turn.sequence)
         } else {
@@ -102,6 +103,7 @@ public final class TriggerEngine {
             habitual += 1
             return nil
         }
+        fired.markFired(turn.socket)
         return fact(.inFlight, turn, limit)
     }
 

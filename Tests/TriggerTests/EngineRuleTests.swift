@@ -212,6 +212,7 @@ private let second: UInt64 = 1_000_000_000
         let at = 13 * second
         #expect(engine.open(turn(2 * second, at: at, socket: 2, flags: [.open, .connecting])) != nil)
         #expect(engine.open(turn(2 * second, at: at, socket: 3, flags: [.open, .unread])) != nil)
+        #expect(engine.completed(turn(3 * second, at: at + second, socket: 3)) != nil, "the end of what fired")
         #expect(engine.completed(turn(2 * second, at: at, socket: 4, flags: .connecting)) != nil)
         // The first exchange after a slow handshake, and the next.
         #expect(engine.open(turn(2 * second, at: at + 3 * second, socket: 4, sequence: 2, flags: .open)) == nil)
@@ -227,11 +228,15 @@ private let second: UInt64 = 1_000_000_000
         var fired = FiredTurns()
         let seen = [fired.note(1, 5, at: 100), fired.note(1, 5, at: 200)]
         #expect(seen == [true, false])
-        fired.completed(1, 4)
+        fired.markFired(1)
+        let olderEnd = fired.completed(1, 4)
         let afterAnOlderEnd = fired.note(1, 5, at: 300)
-        #expect(!afterAnOlderEnd)
-        fired.completed(1, 5)
-        #expect(fired.count == 0)
+        #expect(!afterAnOlderEnd && !olderEnd)
+        let end = fired.completed(1, 5)
+        #expect(fired.count == 0 && end)
+        _ = fired.note(1, 5, at: 350)
+        let ofNoneThatFired = fired.completed(1, 5)
+        #expect(!ofNoneThatFired)
         let next = fired.note(1, 6, at: 400)
         #expect(next)
         fired.closed(1)

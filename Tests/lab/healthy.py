@@ -18,11 +18,13 @@ def run(host: Host, flightrec: str, seconds: int) -> bool:
     try:
         span = str(seconds)
         api = host.address("api")
-        loads = [
+        # The first poll begins when nothing is known of its service yet.
+        loads = [host.client("client", "poll", api, "80", span, "5")]
+        time.sleep(2)
+        loads += [
             host.client("client", "load", api, "80", span, "50"),
             host.client("client", "load", host.address("loop", 6), "80", span, "20"),
             host.client("client", "idle", api, "80", span, "10"),
-            host.client("client", "poll", api, "80", span, "5"),
             host.client("client", "push", host.address("client"), "81", span),
             host.client("neighbour", "fresh", api, "80", span, "10"),
             host.client("neighbour", "pipeline", api, "80", span, "10"),

@@ -15,10 +15,10 @@ ALLOWANCE = 32
 
 
 class Samples:
-    """A row every `interval` s: seconds since the start, MiB resident, descriptors, threads, BPF maps and programs, kB of maps, CPU
-    seconds."""
+    """A row every `interval` s: seconds since the start, MiB resident, MiB of these that are no file's (heap, window and stacks; the
+    rest is code as it comes to be used, and the kernel's ring), descriptors, threads, BPF maps and programs, kB of maps, CPU seconds."""
 
-    heads = ("s", "resident MiB", "fds", "threads", "maps", "programs", "maps KiB", "CPU s")
+    heads = ("s", "resident MiB", "own MiB", "fds", "threads", "maps", "programs", "maps KiB", "CPU s")
 
     def __init__(self, pid: int, own: probes.Own, interval: float):
         self.pid, self.own, self.interval = pid, own, interval
@@ -43,7 +43,8 @@ class Samples:
         with open(f"/proc/{self.pid}/status") as f:
             fields = dict(line.split(":", 1) for line in f)
         return (
-            round(time.monotonic() - begin), int(fields["VmRSS"].split()[0]) / 1024, len(os.listdir(f"/proc/{self.pid}/fd")),
+            round(time.monotonic() - begin), int(fields["VmRSS"].split()[0]) / 1024,
+            int(fields["RssAnon"].split()[0]) / 1024, len(os.listdir(f"/proc/{self.pid}/fd")),
             int(fields["Threads"]), len(maps), len(self.own.programs()), sum(m["bytes_memlock"] for m in maps) // 1024,
             probes.cpu_time(self.pid) / 1e9)
 
@@ -62,7 +63,7 @@ class Samples:
             return [f"only {len(self.rows)} samples: too short a run to say that anything is flat"]
         found = []
         quarter = len(self.rows) // 4
-        for name, slack in (("resident MiB", 4), ("fds", 10), ("threads", 4)):
+        for name, slack in (("resident MiB", 4), ("own MiB", 2), ("fds", 10), ("threads", 4)):
             values = self.column(name)
             early, late = statistics.median(values[quarter:2 * quarter]), statistics.median(values[-quarter:])
             if late > early + max(slack, 0.05 * early):
