@@ -106,8 +106,8 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		open->rx_cpu = st->next_cpu;
 		open->sequence = sequence + 1;
 		open->flags = FR_TURN_OPEN | FR_TURN_UNREAD;
-	} else if (phase == FR_REQUEST && !st->read_first)
-		open->flags |= FR_TURN_UNREAD;
+	} else if (phase == FR_REQUEST && !st->read_first && FR_READ(tp, rcv_nxt) != FR_READ(tp, copied_seq))
+		open->flags |= FR_TURN_UNREAD; /* else the read was not seen */
 	else if (ended && !sending) {
 		/* Answered; the next request or the pause will end it. Till then it is told as it stands, or a capture made
 		 * meanwhile would lack it. */

@@ -9,9 +9,10 @@ enum ProcessMemory {
     /// up to a threshold, which glibc else raises to twice the largest block ever freed (64 MiB at most), thread by thread, and
     /// malloc_trim(3) does not look at it. It was 8 MiB after one capture.
     static func keepLittle() {
-        // Both fail for values out of range only (mallopt(3)). To set one ends the raising of the other.
-        mallopt(M_TRIM_THRESHOLD, 512 << 10)
-        mallopt(M_MMAP_THRESHOLD, 1 << 20)
+        // Both fail for values out of range only (mallopt(3)), and to set one ends the raising. The pump's own heap must not be cut
+        // and grown again for every block it seals, which takes half a MiB; nor the publisher map each of its arrays anew.
+        mallopt(M_TRIM_THRESHOLD, 2 << 20)
+        mallopt(M_MMAP_THRESHOLD, 8 << 20)
     }
 
     static func giveBack() {

@@ -74,7 +74,8 @@ extension Recorder {
         return TurnObservation(
             service: ServiceKey(container: raw.h.cgroup, role: role, port: port ?? 0), socket: raw.h.socket,
             sequence: raw.sequence, flags: Turn.Flags(rawValue: raw.flags), start: raw.start, end: raw.h.ts,
-            transfer: transferred > raw.start ? transferred - raw.start : 0)
+            transfer: transferred > raw.start ? transferred - raw.start : 0,
+            read: role == .served ? raw.read_first : 0)
     }
 
     func noteRetransmit(_ header: fr_header) {

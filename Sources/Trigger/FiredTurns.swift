@@ -1,11 +1,10 @@
 import Events
 
-/// Open turns that passed their threshold, so that each is judged once however often the walker reports it.
+/// Open turns that fired, so that each does once however often the walker reports it.
 struct FiredTurns {
     private struct Entry {
         var sequence: UInt32
         var seen: Instant
-        var fired = false
     }
     private var entries: [SocketID: Entry] = [:]
     /// When to look for entries whose end was never seen; doubles with what must be kept.
@@ -18,28 +17,23 @@ struct FiredTurns {
 
     /// Whether this turn is here for the first time.
     mutating func note(_ socket: SocketID, _ sequence: UInt32, at now: Instant) -> Bool {
-        if entries[socket]?.sequence == sequence {
-            entries[socket]?.seen = now
-            return false
-        }
-        entries[socket] = Entry(sequence: sequence, seen: now)
+        let known = entries.updateValue(Entry(sequence: sequence, seen: now), forKey: socket)
         if entries.count >= sweepAt {
             entries = entries.filter { $0.value.seen &+ Self.stale > now }
             sweepAt = max(Self.small, entries.count * 2)
         }
-        return true
+        return known?.sequence != sequence
     }
 
-    /// The turn just noted fired.
-    mutating func markFired(_ socket: SocketID) { entries[socket]?.fired = true }
-
-    /// Whether this turn fired while it was open. Empty nearly always, and then no hash is worked out.
+    /// Empty nearly always, and then no hash is worked out.
     @inline(__always)
-    mutating func completed(_ socket: SocketID, _ sequence: UInt32) -> Bool {
-        guard !entries.isEmpty, let entry = entries[socket], entry.sequence <= sequence else { return false }
+    mutating func completed(_ socket: SocketID, _ sequence: UInt32) {
+        guard !entries.isEmpty, let entry = entries[socket], entry.sequence <= sequence else { return }
         entries[socket] = nil
-        return entry.sequence == sequence && entry.fired
     }
+
+    /// Whether this turn was here before.
+    func contains(_ socket: SocketID, _ sequence: UInt32) -> Bool { entries[socket]?.sequence == sequence }
 
     mutating func closed(_ socket: SocketID) {
         if !entries.isEmpty { entries[socket] = nil }

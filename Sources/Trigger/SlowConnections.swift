@@ -20,8 +20,13 @@ struct SlowConnections {
 
     private mutating func follow(_ socket: SocketID, _ sequence: UInt32, slow: UInt32) {
         let before = turns[socket]
-        guard sequence == 1 || before?.last == sequence - 1 else { return }
-        if before == nil, turns.count >= Self.remembered { turns.removeAll() }
+        guard sequence == 1 || before?.last == sequence &- 1 else { return }
+        if before == nil, turns.count >= Self.remembered {
+            // Connections that only took long to be made are many where the peer is far away: they make room for the others.
+            guard slow > 0 else { return }
+            turns = turns.filter { $0.value.slow > 0 }
+            if turns.count >= Self.remembered { turns.removeAll() }
+        }
         turns[socket] = (sequence, (sequence == 1 ? 0 : before?.slow ?? 0) + slow)
     }
 

@@ -5,7 +5,7 @@ import Events
 ///
 /// What never fires:
 /// - turns of unknown role: without it, neither the start nor the end of a turn means a wait;
-/// - aborted turns: nobody got an answer, so there is no latency of one;
+/// - aborted turns: nobody got an answer, so there is no latency of one (but see `aborted`);
 /// - an open turn that is a one-way stream: it may never be meant to end. On a connection that answered before, a request
 ///   that came whole within the threshold is an upload that waits for its answer, though;
 /// - a service that is slow by habit (`ServiceHistory.isHabituallySlow`, `onlySlow`), counted as `habitual` instead.
@@ -48,9 +48,11 @@ public final class TriggerEngine {
     /// early on. Never below 100 ms unless turns fire there, for that is what busy services take all the time.
     public var openFloor: UInt64 { max(min(floor, 100_000_000), floor / 4) }
 
-    /// Judges a completed turn, and learns from it. Allocates nothing unless the turn fires or its service is new.
+    /// Judges a turn that ended, and learns from it if it was answered. Allocates nothing unless the turn fires or its service is
+    /// new.
     public func completed(_ turn: TurnObservation) -> TriggerFact? {
-        guard turn.service.role != .unknown, !turn.flags.contains(.aborted) else { return nil }
+        guard turn.service.role != .unknown else { return nil }
+        guard !turn.flags.contains(.aborted) else { return aborted(turn) }
         return services.history(turn.service, at: turn.end)._withUnsafeGuaranteedRef { judge(turn, $0) }
     }
 
@@ -66,9 +68,8 @@ public final class TriggerEngine {
             wouldFire.note(latency, turn.service.role, usual: history.usual(at: turn.end), at: turn.end)
         }
         history.record(latency, slow: slow, spike: slow && !habit && limit.basis != .coldStart, at: turn.end)
-        // What fired while it hung is told whole at its end.
-        let hung = fired.completed(turn.socket, turn.sequence)
-        let expected = limit.basis == .history && !hung && isExpected(turn, history)
+        fired.completed(turn.socket, turn.sequence)
+        let expected = slow && limit.basis == .history && isExpected(turn, history, limit)
         if turn.flags.contains(.connecting) {
             slowOnly.connected(turn.socket, turn.sequence)
         } else {
@@ -79,6 +80,19 @@ public final class TriggerEngine {
             habitual += 1
             return nil
         }
+        return fact(.latency, turn, limit)
+    }
+
+    /// The connection ended before an answer: nothing to learn from. Of one that was not judged while it hung, for it might have been
+    /// a poll, that is known now.
+    @inline(never)
+    private func aborted(_ turn: TurnObservation) -> TriggerFact? {
+        guard case .auto(_, _, let coldStart) = overrides[turn.service.container] ?? rule, turn.latency >= coldStart,
+            !turn.flags.contains(.stream), !fired.contains(turn.socket, turn.sequence)
+        else { return nil }
+        let history = services.history(turn.service, at: turn.end).takeUnretainedValue()
+        let limit = limit(turn.service, history, at: turn.end)
+        guard limit.basis == .coldStart, isUndecided(turn, history), !history.onlySlow else { return nil }
         return fact(.latency, turn, limit)
     }
 
@@ -96,27 +110,37 @@ public final class TriggerEngine {
         let limit = limit(turn.service, history, at: turn.end)
         let upload = !turn.flags.contains(.first) && turn.transfer < limit.threshold
         guard !turn.flags.contains(.stream) || upload else { return nil }
-        guard turn.latency >= limit.threshold, fired.note(turn.socket, turn.sequence, at: turn.end) else { return nil }
-        guard !history.isHabituallySlow(at: turn.end), !history.onlySlow,
-            limit.basis == .absolute || !isExpected(turn, history)
+        guard turn.latency >= limit.threshold, limit.basis != .coldStart || !isUndecided(turn, history),
+            fired.note(turn.socket, turn.sequence, at: turn.end)
+        else { return nil }
+        guard !history.isHabituallySlow(at: turn.end), !history.onlySlow || turn.isNotTaken,
+            limit.basis != .history || !isExpected(turn, history, limit)
         else {
             habitual += 1
             return nil
         }
-        fired.markFired(turn.socket)
         return fact(.inFlight, turn, limit)
     }
 
     /// Under `auto`: a connection that never answered faster is one for long polls, which a service may serve next to short
     /// requests. Of its first turn that can't be said. While the service is still being learned, one of a second or more
-    /// is taken for a poll; how long it will be is known only at its end. A handshake is no poll, nor is a request that nobody
-    /// has read.
-    private func isExpected(_ turn: TurnObservation, _ history: ServiceHistory) -> Bool {
-        guard turn.flags.isDisjoint(with: [.connecting, .unread]) else { return false }
+    /// is taken for a poll; how long it will be is known only at its end. A handshake is no poll, nor is the time a request waits
+    /// to be read.
+    private func isExpected(_ turn: TurnObservation, _ history: ServiceHistory, _ limit: Limit) -> Bool {
+        let held = turn.latency - turn.unread
+        guard !turn.isNotTaken, turn.unread < limit.threshold || held >= max(limit.threshold, Self.poll) else {
+            return false
+        }
         guard slowOnly.isFirst(turn.socket, turn.sequence) else {
             return slowOnly.contains(turn.socket, before: turn.sequence)
         }
         return history.isBeingLearned(at: turn.end) && (turn.flags.contains(.open) || turn.latency >= Self.poll)
+    }
+
+    /// A connection's first turn, of a service without history: a hang, or a poll. It is judged when there is history, when it ends
+    /// one way or the other, or when the service's first minute is over.
+    private func isUndecided(_ turn: TurnObservation, _ history: ServiceHistory) -> Bool {
+        !turn.isNotTaken && history.isBeingLearned(at: turn.end) && slowOnly.isFirst(turn.socket, turn.sequence)
     }
 
     /// ns.

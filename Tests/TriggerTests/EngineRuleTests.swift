@@ -189,38 +189,6 @@ private let second: UInt64 = 1_000_000_000
         #expect(engine.completed(turn(300 * ms, at: 140 * second, socket: 1, sequence: 6001)) != nil)
         #expect(engine.completed(turn(5 * second, at: 145 * second, socket: 3)) != nil, "learned: this is new")
     }
-
-    /// Before there is any history a first request that hangs may be a poll: what it was is known at its end.
-    @Test func aPollBeforeAnyHistoryIsJudgedAtItsEnd() {
-        let engine = TriggerEngine(rule: .auto)
-        #expect(engine.open(turn(2 * second, at: 10 * second, socket: 2, flags: .open)) == nil)
-        #expect(engine.habitual == 1)
-        #expect(engine.completed(turn(5 * second, at: 13 * second, socket: 2)) != nil, "so far it is not usual")
-        #expect(engine.open(turn(2 * second, at: 16 * second, socket: 2, sequence: 2, flags: .open)) == nil)
-        // A connection that answered faster, and one whose service has long been known.
-        _ = engine.completed(turn(5 * ms, at: 17 * second, socket: 3))
-        #expect(engine.open(turn(2 * second, at: 20 * second, socket: 3, sequence: 2, flags: .open)) != nil)
-        #expect(engine.open(turn(2 * second, at: 80 * second, socket: 4, flags: .open)) != nil)
-    }
-
-    @Test(arguments: [false, true])
-    func aHandshakeOrAnUnreadRequestIsNoPoll(learned: Bool) {
-        let engine = TriggerEngine(rule: .auto)
-        for index in 0..<UInt32(learned ? 40 : 1) {
-            _ = engine.completed(turn(5 * ms, at: 10 * second + UInt64(index) * ms, sequence: 1 + index))
-        }
-        let at = 13 * second
-        #expect(engine.open(turn(2 * second, at: at, socket: 2, flags: [.open, .connecting])) != nil)
-        #expect(engine.open(turn(2 * second, at: at, socket: 3, flags: [.open, .unread])) != nil)
-        #expect(engine.completed(turn(3 * second, at: at + second, socket: 3)) != nil, "the end of what fired")
-        #expect(engine.completed(turn(2 * second, at: at, socket: 4, flags: .connecting)) != nil)
-        // The first exchange after a slow handshake, and the next.
-        #expect(engine.open(turn(2 * second, at: at + 3 * second, socket: 4, sequence: 2, flags: .open)) == nil)
-        _ = engine.completed(turn(5 * second, at: at + 6 * second, socket: 4, sequence: 2))
-        #expect(engine.open(turn(2 * second, at: at + 9 * second, socket: 4, sequence: 3, flags: .open)) == nil)
-        _ = engine.completed(turn(ms, at: at + 9 * second, socket: 4, sequence: 3))
-        #expect(engine.open(turn(2 * second, at: at + 12 * second, socket: 4, sequence: 4, flags: .open)) != nil)
-    }
 }
 
 @Suite struct FiredTurnsTests {
@@ -228,15 +196,11 @@ private let second: UInt64 = 1_000_000_000
         var fired = FiredTurns()
         let seen = [fired.note(1, 5, at: 100), fired.note(1, 5, at: 200)]
         #expect(seen == [true, false])
-        fired.markFired(1)
-        let olderEnd = fired.completed(1, 4)
+        fired.completed(1, 4)
         let afterAnOlderEnd = fired.note(1, 5, at: 300)
-        #expect(!afterAnOlderEnd && !olderEnd)
-        let end = fired.completed(1, 5)
-        #expect(fired.count == 0 && end)
-        _ = fired.note(1, 5, at: 350)
-        let ofNoneThatFired = fired.completed(1, 5)
-        #expect(!ofNoneThatFired)
+        #expect(!afterAnOlderEnd)
+        fired.completed(1, 5)
+        #expect(fired.count == 0)
         let next = fired.note(1, 6, at: 400)
         #expect(next)
         fired.closed(1)

@@ -21,8 +21,8 @@ def run(host: Host, flightrec: str, seconds: int) -> bool:
         span = str(seconds)
         api = host.address("api")
         # The first poll begins when nothing is known of its service yet.
-        loads = [host.client("client", "poll", api, "80", span, "5")]
-        time.sleep(2)
+        loads = [host.client("client", "poll", api, "80", span, "8")]
+        time.sleep(3)
         loads += [
             host.client("client", "load", api, "80", span, "50"),
             host.client("client", "load", host.address("loop", 6), "80", span, "20"),

@@ -176,17 +176,19 @@ class Host:
             run("docker", "rm", "-f", *names, check=False)
 
     def close(self) -> None:
-        for command in reversed(self.undo):
-            run(*command, check=False)
-        if self.daemon:
-            self.remove_all()
-            self.daemon.terminate()
-            self.daemon.wait(30)
-        run("umount", "-R", str(self.slow), check=False)
-        if self.loop:
-            run("losetup", "-d", self.loop, check=False)
-        run("umount", "-R", str(self.scratch), check=False)
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        try:
+            for command in reversed(self.undo):
+                run(*command, check=False)
+            if self.daemon:
+                self.remove_all()
+                self.daemon.terminate()
+                self.daemon.wait(30)
+        finally:
+            run("umount", "-R", str(self.slow), check=False)
+            if self.loop:
+                run("losetup", "-d", self.loop, check=False)
+            run("umount", "-R", str(self.scratch), check=False)
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def stolen_ms() -> list[float]:

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The first seconds of two services, 30 short requests each. Then on the first the server stops for a while before it has read a new
-connection's request, and on the second a new connection's first request is answered after as long: a long poll.
+"""The first seconds of three services. The first request of one is never answered, and its client gives up after a while. The
+others answer 30 short requests. Then on one the server stops for as long before it has read a new connection's request, and on
+the other a new connection's first request is answered after as long: a long poll.
 
-Usage: early.py STOPPED-PORT POLLED-PORT SECONDS. Prints JSON: what the client waited for each, ms.
+Usage: early.py DEAD-PORT STOPPED-PORT POLLED-PORT SECONDS. Prints JSON: what the client waited for each, ms.
 """
 import json
 import os
@@ -11,8 +12,8 @@ import socket
 import sys
 import time
 
-stopped, polled = int(sys.argv[1]), int(sys.argv[2])
-seconds = float(sys.argv[3])
+dead, stopped, polled = (int(argument) for argument in sys.argv[1:4])
+seconds = float(sys.argv[4])
 
 
 def serve(port: int) -> int:
@@ -26,7 +27,11 @@ def serve(port: int) -> int:
     while True:
         connection, _ = listener.accept()
         with connection:
-            if connection.recv(5) == b"later":
+            request = connection.recv(5)
+            if request == b"never":
+                connection.recv(5)  # till the client closes
+                continue
+            if request == b"later":
                 time.sleep(seconds)
             connection.sendall(b"reply")
 
@@ -41,8 +46,18 @@ def ask(port: int, request: bytes, meanwhile=lambda: None) -> float:
         return (time.monotonic() - begin) * 1000
 
 
-children = [serve(port) for port in (stopped, polled)]
+def give_up(port: int) -> float:
+    begin = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"never")
+        time.sleep(seconds)
+    return (time.monotonic() - begin) * 1000
+
+
+children = [serve(port) for port in (stopped, polled, dead)]
 try:
+    given_up = give_up(dead)
+    time.sleep(3)  # an incident of its own
     for port in (stopped, polled):
         for _ in range(30):
             ask(port, b"quick")
@@ -54,7 +69,7 @@ try:
         time.sleep(seconds)
         os.kill(children[0], signal.SIGCONT)
 
-    print(json.dumps({"unread": ask(stopped, b"quick", proceed), "poll": ask(polled, b"later")}))
+    print(json.dumps({"dead": given_up, "unread": ask(stopped, b"quick", proceed), "poll": ask(polled, b"later")}))
 finally:
     for child in children:
         os.kill(child, signal.SIGKILL)
