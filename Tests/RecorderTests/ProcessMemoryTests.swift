@@ -24,7 +24,7 @@ import Testing
     }
 
     /// Blocks of 64 KiB, 8 MiB of them, freed by the thread that made them, and its heap asked before the thread ends. Where threads
-    /// share a heap another's block may lie behind them: that is no fault, and the next thread has another heap.
+    /// share a heap another's block may lie behind them: that is no fault, and the next thread may have another heap.
     @Test func aThreadsHeapGivesBackWhatItFreed() {
         ProcessMemory.keepLittle()
         // Else this would let 32 MiB be kept.
