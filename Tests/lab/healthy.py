@@ -1,7 +1,5 @@
 """Healthy traffic of many kinds at once must not make an incident: thresholds are flightrec's own, `auto`."""
 
-import contextlib
-import sqlite3
 import time
 
 from host import Host
@@ -43,10 +41,9 @@ def run(host: Host, flightrec: str, seconds: int) -> bool:
         incidents = recorder.list()
         for row in incidents:
             print(f"wrong  healthy: {row['container']['name']} {row['peak_ns'] / 1e6:.0f} ms: {row['verdict']['summary']}")
-            with contextlib.closing(sqlite3.connect(row["path"])) as capture:
-                for kind, port, ms, rule in capture.execute(
-                        "select kind, local_port, observed_ns / 1000000, rule from trigger join socket on socket = id order by at_ns"):
-                    print(f"       {kind} on local port {port}: {ms} ms, {rule}")
+            for fired in recorder.query(row["path"], "SELECT kind, local_port, observed_ns / 1000000 AS ms, rule"
+                                                     " FROM trigger JOIN socket ON socket = id ORDER BY at_ns"):
+                print(f"       {fired['kind']} on local port {fired['local_port']}: {fired['ms']} ms, {fired['rule']}")
         print(f"{'wrong' if incidents or books else 'right'}  healthy mixed load for {seconds} s: {len(incidents)} incidents. {books}")
         return not incidents and not books
     finally:

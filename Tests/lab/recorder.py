@@ -52,6 +52,9 @@ class Recorder:
     def show(self, identifier: str) -> dict:
         return json.loads(self._read("show", identifier, "--json"))
 
+    def query(self, capture: str, statement: str) -> list[dict]:
+        return json.loads(self._read("sql", capture, "--json", statement))
+
     def _read(self, *command: str) -> str:
         done = subprocess.run([self.flightrec, *command, "--dir", str(self.directory)], capture_output=True, text=True)
         if done.returncode not in (0, 3):
