@@ -46,14 +46,14 @@ class Recorder:
             self.process.kill()
             self.process.wait()
 
+    def query(self, capture: str, statement: str) -> list[dict]:
+        return json.loads(self._read("sql", capture, "--json", statement))
+
     def list(self) -> list[dict]:
         return json.loads(self._read("list", "--json"))
 
     def show(self, identifier: str) -> dict:
         return json.loads(self._read("show", identifier, "--json"))
-
-    def query(self, capture: str, statement: str) -> list[dict]:
-        return json.loads(self._read("sql", capture, "--json", statement))
 
     def _read(self, *command: str) -> str:
         done = subprocess.run([self.flightrec, *command, "--dir", str(self.directory)], capture_output=True, text=True)
