@@ -270,20 +270,34 @@ def load(host: str, port: int, seconds: float, rate: float, command: str) -> Non
 
 
 def sink(host: str, port: int, amount: str, pause: float, buffer: int) -> None:
-    """A reader that closes its window: it asks for much, and reads after a pause."""
+    """A reader that closes its window: it asks for much, and reads after a pause. The detail is for how many ms it did not read: each
+    buffer full closes the window anew until it is read, which under emulation adds up to as much as a short pause."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as connection:
         if buffer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         connection.connect((host, port))
-        replies = connection.makefile("rb")
         for _ in range(3):
             connection.sendall(b"none 0\n")
-            replies.readline()
+            read_line(connection)
         begin = time.monotonic()
         connection.sendall(f"big {amount}\n".encode())
         time.sleep(pause)
-        replies.readline()
-        print(json.dumps({"ms": (time.monotonic() - begin) * 1000, "detail": "-"}))
+        reading = read_line(connection)
+        waited = time.monotonic() - begin
+        print(json.dumps({"ms": waited * 1000, "detail": f"{(waited - reading) * 1000:.3f}"}))
+
+
+def read_line(connection: socket.socket) -> float:
+    """Reads to the end of an answer; returns the seconds it was in the system calls that do."""
+    reading = 0.0
+    while True:
+        began = time.monotonic()
+        part = connection.recv(65536)
+        reading += time.monotonic() - began
+        if not part:
+            sys.exit("the server closed the connection without an answer")
+        if part.endswith(b"\n"):
+            return reading
 
 
 def crowd(host: str, port: int, count: int) -> None:
