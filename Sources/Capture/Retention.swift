@@ -33,8 +33,16 @@ public struct Eviction: Sendable, Equatable {
 public struct RetentionPlan: Sendable, Equatable {
     /// In the order of removal.
     public var evictions: [Eviction] = []
-    /// Bounds that stay exceeded because what is left is pinned, manual or not ours to remove.
+    /// Bounds that stay exceeded because what is left is pinned, manual or not ours to remove, or because others fill
+    /// the disk.
     public var unmet: [Eviction.Reason] = []
+    /// Captures that should have gone and could not be removed, and why; others went instead.
+    public var refused: [Refusal] = []
+
+    public struct Refusal: Sendable, Equatable {
+        public var path: String
+        public var error: CaptureError
+    }
 }
 
 extension RetentionPolicy {
@@ -42,13 +50,17 @@ extension RetentionPolicy {
     ///
     /// Those over the age first, oldest first. Then, one at a time until every bound holds, the oldest capture of
     /// the noisiest container: the one whose removable captures take the most bytes. Pinned captures, manual
-    /// ones, files of other programs and of a newer flightrec are counted but never removed.
-    /// `now` is wall clock, ns since 1970-01-01 UTC; `free` is what the file system has left, bytes.
+    /// ones, files of other programs and of a newer flightrec are counted but never removed, nor is any for `freeBytes` where all
+    /// of them together would not make that room: then others fill the disk, and what was caught is not to pay for it.
+    /// `now` is wall clock, ns since 1970-01-01 UTC; `free` is what the file system has left, bytes; `fixed` are paths that can't
+    /// be removed.
     public func plan(
-        for captures: [StoredCapture], now: Int64, free: UInt64, incoming: UInt64 = 0
+        for captures: [StoredCapture], now: Int64, free: UInt64, incoming: UInt64 = 0, fixed: Set<String> = []
     ) -> RetentionPlan {
         var plan = RetentionPlan()
-        var left = captures.filter(Self.isRemovable).sorted { ($0.startedAt, $0.id) < ($1.startedAt, $1.id) }
+        var left = captures.filter { Self.isRemovable($0) && !fixed.contains($0.path) }.sorted {
+            ($0.startedAt, $0.id) < ($1.startedAt, $1.id)
+        }
         var bytes = captures.reduce(incoming) { $0.addingClamped($1.bytes) }
         var count = captures.count + (incoming > 0 ? 1 : 0)
         var room = free > incoming ? free - incoming : 0
@@ -69,7 +81,11 @@ extension RetentionPolicy {
         if let maximumAge {
             while let index = left.firstIndex(where: { now &- $0.startedAt > maximumAge }) { remove(at: index, .age) }
         }
-        while let reason = exceeded().first, let index = Self.next(left) { remove(at: index, reason) }
+        let within = left.reduce(room) { $0.addingClamped($1.bytes) }
+        let attainable = freeBytes.map { within >= $0 } ?? true
+        while let reason = exceeded().first(where: { $0 != .free || attainable }), let index = Self.next(left) {
+            remove(at: index, reason)
+        }
         plan.unmet = exceeded()
         return plan
     }
@@ -100,29 +116,41 @@ extension RetentionPolicy {
 }
 
 extension CaptureStore {
-    /// What `enforce` would do now: `vacuum --dry-run`. Throws `CaptureError.read`.
-    public func plan(_ policy: RetentionPolicy, incoming: UInt64 = 0) throws(CaptureError) -> RetentionPlan {
+    /// What `enforce` would do now: `vacuum --dry-run`. `fixed`: see `RetentionPolicy.plan`. Throws `CaptureError.read`.
+    public func plan(
+        _ policy: RetentionPolicy, incoming: UInt64 = 0, fixed: Set<String> = []
+    ) throws(CaptureError) -> RetentionPlan {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         return policy.plan(
             for: try list(), now: Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec),
-            free: try directory.freeBytes(), incoming: incoming)
+            free: try directory.freeBytes(), incoming: incoming, fixed: fixed)
     }
 
     /// Removes what `policy` does not keep, one file at a time, and returns what was done. `incoming`: bytes of a
-    /// capture about to be written. Throws `CaptureError.read` or `.write`; what was removed until then stays so.
+    /// capture about to be written. One that can't be removed (immutable, somebody else's in a sticky directory) stays, and what
+    /// would go next goes for it. Throws `CaptureError.read`.
     @discardableResult
     public func enforce(_ policy: RetentionPolicy, incoming: UInt64 = 0) throws(CaptureError) -> RetentionPlan {
-        let plan = try plan(policy, incoming: incoming)
-        for eviction in plan.evictions {
-            do throws(CaptureError) {
-                try delete(path: eviction.capture.path)
-            } catch {
-                // Somebody else removed it: that is what was wanted.
-                guard case .notFound = error else { throw error }
+        var done = RetentionPlan()
+        while true {
+            let plan = try plan(policy, incoming: incoming, fixed: Set(done.refused.map(\.path)))
+            let before = done.refused.count
+            for eviction in plan.evictions {
+                do throws(CaptureError) {
+                    try delete(path: eviction.capture.path)
+                    done.evictions.append(eviction)
+                } catch .notFound {
+                    // Somebody else removed it: that is what was wanted.
+                    done.evictions.append(eviction)
+                } catch {
+                    done.refused.append(RetentionPlan.Refusal(path: eviction.capture.path, error: error))
+                    break
+                }
             }
+            done.unmet = plan.unmet
+            guard done.refused.count > before else { return done }
         }
-        return plan
     }
 }
 

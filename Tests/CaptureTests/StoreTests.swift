@@ -126,6 +126,7 @@ import Testing
         #expect(try ids(RetentionPolicy(maximumCount: 1)) == ["2", "1", "3", "4"])
         #expect(try ids(RetentionPolicy(maximumBytes: size * 4 + size / 2)) == ["2"])
         #expect(try ids(RetentionPolicy(freeBytes: size * 2), free: size) == ["2"])
+        #expect(try ids(RetentionPolicy(freeBytes: size * 6), free: size).count == 5)
         #expect(try ids(RetentionPolicy(maximumAge: 3_500_000_000)) == ["1", "2"])
     }
 
@@ -149,6 +150,27 @@ import Testing
         let plan = try store.plan(RetentionPolicy(maximumCount: 0))
         #expect(plan.evictions.map(\.capture.id) == ["empty"])
         #expect(plan.unmet == [.count])
+    }
+
+    /// Else whoever fills the disk takes all that was caught, and there is no more room than before.
+    @Test func noneGoesForRoomThatAllOfThemWouldNotMake() throws {
+        let size = try fill()
+        let policy = RetentionPolicy(freeBytes: size * 6 + 1, maximumCount: 4)
+        let plan = policy.plan(for: try store.list(), now: 0, free: size)
+        #expect(plan.evictions.map(\.capture.id) == ["2"] && plan.evictions.map(\.reason) == [.count])
+        #expect(plan.unmet == [.free])
+        // Neither for what is coming.
+        #expect(
+            RetentionPolicy(freeBytes: size * 6).plan(for: try store.list(), now: 0, free: size, incoming: 1).evictions
+                .isEmpty)
+    }
+
+    @Test func whatCannotBeRemovedIsPassedOver() throws {
+        _ = try fill()
+        let first = try store.resolve("2")
+        let policy = RetentionPolicy(maximumCount: 4)
+        #expect(
+            policy.plan(for: try store.list(), now: 0, free: .max, fixed: [first]).evictions.map(\.capture.id) == ["1"])
     }
 
     @Test func roomIsMadeForWhatIsComing() throws {
