@@ -9,6 +9,7 @@ import Events
 import Foundation
 import Kernel
 import Logging
+import Report
 import Synchronization
 import Trigger
 import Window
@@ -41,6 +42,7 @@ final class Publisher: Sendable {
     private static let remembered = 1024
     private let interfaces = InterfaceSettings()
     private let space: DiskSpace
+    private let commands: CommandRunner
 
     init(
         directory: CaptureDirectory, resolver: ContainerResolver, retention: RetentionPolicy, execute: String?,
@@ -50,6 +52,7 @@ final class Publisher: Sendable {
         self.resolver = resolver
         settings = Mutex((retention, execute))
         self.logger = logger
+        commands = CommandRunner(logger: logger)
         space = DiskSpace(directory, keepFree: retention.freeBytes ?? 0)
         queue.async { [interfaces] in interfaces.refresh() }
     }
@@ -96,8 +99,11 @@ final class Publisher: Sendable {
         return ControlReply(id: id, written: fate.failed == nil, error: fate.failed)
     }
 
-    /// Waits for what was handed over before.
-    func finish() { queue.sync {} }
+    /// Waits for what was handed over before, and a while for the commands run for it.
+    func finish() {
+        queue.sync {}
+        commands.finish()
+    }
 
     private func write(_ finished: Finished, _ handed: Instant) throws {
         let (retention, execute) = settings.withLock { $0 }
@@ -122,10 +128,7 @@ final class Publisher: Sendable {
         let incident = try analyze(evidence, turns)
         let size = CaptureCut.size(of: finished.blocks)
         space.want(size)
-        let plan = try CaptureStore(directory).enforce(retention, incoming: size)
-        for eviction in plan.evictions {
-            logger.notice("removed \(eviction.capture.id): over the bound on \(eviction.reason.rawValue)")
-        }
+        makeRoom(retention, size)
         let (file, cut) = try save(incident, finished.blocks, turns.indices)
         note(evidence.id, failed: nil)
         let took = (Clock.monotonic() - handed) / 1_000_000
@@ -141,10 +144,37 @@ final class Publisher: Sendable {
         let summary = incident.summary
         logger.notice(
             """
-            captured \(summary.id): \(summary.container.name): \(summary.verdict.summary) [\(summary.verdict.cause)], \
+            captured \(summary.id): \(Sanitizer.clean(summary.container.name)): \(Sanitizer.clean(summary.verdict.summary)) \
+            [\(summary.verdict.cause)], \
             \(summary.events) events in \(took) ms
             """)
-        if let execute { try run(execute, incident, file) }
+        guard let execute else { return }
+        commands.run(
+            execute, for: summary.id,
+            [
+                "FLIGHTREC_ID": summary.id, "FLIGHTREC_FILE": file.path, "FLIGHTREC_CONTAINER": summary.container.name,
+                "FLIGHTREC_CAUSE": summary.verdict.cause, "FLIGHTREC_SUMMARY": summary.verdict.summary,
+            ])
+    }
+
+    /// Removes what retention has no place for beside a capture of so many bytes. Where that can't be done, the capture comes first.
+    private func makeRoom(_ retention: RetentionPolicy, _ size: UInt64) {
+        do throws(CaptureError) {
+            let store = CaptureStore(directory)
+            let evictions = try store.plan(retention, incoming: size).evictions
+            let freed = evictions.reduce(0) { $0 + $1.capture.bytes }
+            // Where not even the findings would fit then, nothing is to go for them.
+            guard !evictions.isEmpty, try space.room() + freed >= CaptureCut.overhead else { return }
+            let plan = try store.enforce(retention, incoming: size)
+            for eviction in plan.evictions {
+                logger.notice("removed \(eviction.capture.id): over the bound on \(eviction.reason.rawValue)")
+            }
+            for refusal in plan.refused {
+                logger.warning("retention passes over what it can't remove: \(refusal.error)")
+            }
+        } catch {
+            logger.warning("retention could not look at the captures: \(error)")
+        }
     }
 
     /// Writes as much of it as there is room for. Throws `CaptureError.noSpace` when that is nothing.
@@ -199,31 +229,6 @@ final class Publisher: Sendable {
             } catch {
                 logger.warning("the capture it takes the place of stays: \(error)")
             }
-        }
-    }
-
-    private func run(_ command: String, _ incident: Incident, _ file: URL) throws {
-        // What it starts has the scheduling of this thread, which the pump may have started.
-        do {
-            try Scheduling.asUsual()
-        } catch {
-            logger.warning("--exec runs as the recorder is scheduled: \(error)")
-        }
-        let process = Process()
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = ["-c", command]
-        var environment = ProcessInfo.processInfo.environment
-        environment["FLIGHTREC_ID"] = incident.summary.id
-        environment["FLIGHTREC_FILE"] = file.path
-        environment["FLIGHTREC_CONTAINER"] = incident.summary.container.name
-        environment["FLIGHTREC_CAUSE"] = incident.summary.verdict.cause
-        environment["FLIGHTREC_SUMMARY"] = incident.summary.verdict.summary
-        process.environment = environment
-        process.standardOutput = FileHandle.standardError
-        try process.run()
-        process.waitUntilExit()
-        if process.terminationStatus != 0 {
-            logger.warning("--exec ended with status \(process.terminationStatus) for \(incident.summary.id)")
         }
     }
 }
