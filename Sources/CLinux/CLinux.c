@@ -61,3 +61,5 @@ uint64_t flightrec_slice(void)
 	struct attributes attributes;
 	return get_attributes(&attributes) ? 0 : attributes.runtime;
 }
+
+int flightrec_open_place(const char *path) { return open(path, O_PATH | O_CLOEXEC); }

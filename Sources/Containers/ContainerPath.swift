@@ -8,6 +8,8 @@ public struct ContainerPath: Equatable, Sendable {
     public var id: String
     /// Kubernetes pod UID, when the path lies below `kubepods`.
     public var pod: String?
+    /// Of a rootless runtime's: the user it runs as, below whose slice the path lies.
+    public var user: UInt32?
 
     /// Reads a path below the cgroup root. Of nested containers (docker in docker) the outermost wins: it is the one the
     /// host's runtime knows. `nil`: no component is a container's.
@@ -23,7 +25,8 @@ public struct ContainerPath: Equatable, Sendable {
             let prefix = String(name.dropLast(64))
             let parent = index > 0 ? parts[index - 1] : ""
             let pod = parts[..<index].compactMap(podUID).last
-            return ContainerPath(runtime: runtime(prefix, parent, pod), id: id, pod: pod)
+            let user = parts[..<index].lazy.compactMap(Self.user).first
+            return ContainerPath(runtime: runtime(prefix, parent, pod), id: id, pod: pod, user: user)
         }
         return nil
     }
@@ -49,6 +52,11 @@ public struct ContainerPath: Equatable, Sendable {
             default: "unknown"
             }
         }
+    }
+
+    /// `user-<uid>.slice`, as systemd-logind names it.
+    private static func user(_ part: String) -> UInt32? {
+        part.hasPrefix("user-") && part.hasSuffix(".slice") ? UInt32(part.dropFirst(5).dropLast(6)) : nil
     }
 
     /// `pod<uid>` or `kubepods-burstable-pod<uid>.slice`, where systemd writes `_` for `-`.

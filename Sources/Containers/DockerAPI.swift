@@ -6,8 +6,8 @@ public final class DockerNames: Sendable {
     public let sockets: [String]
     public let roots: [String]
     private struct State {
-        /// Told by the event stream, whose containers may be gone by the time they are asked for.
-        var told: [String: (name: String, image: String)] = [:]
+        /// Told by each socket's event stream, whose containers may be gone by the time they are asked for.
+        var told: [String: [String: (name: String, image: String)]] = [:]
         /// Sockets that did not answer, and when they may be asked again.
         var deaf: [String: ContinuousClock.Instant] = [:]
     }
@@ -21,10 +21,14 @@ public final class DockerNames: Sendable {
 
     /// Name without Docker's leading slash, and image. `nil`: no daemon and no state file knows the id.
     ///
-    /// - Parameter id: 64 hexadecimal digits; anything else is no id and is not looked for.
-    public func lookUp(_ id: String) -> (name: String, image: String)? {
+    /// - Parameters:
+    ///   - id: 64 hexadecimal digits; anything else is no id and is not looked for.
+    ///   - user: whose the container is, when it is a rootless daemon's. What listens below /run/user is a user's, who may tell of
+    ///     no other's.
+    public func lookUp(_ id: String, user: UInt32? = nil) -> (name: String, image: String)? {
         guard ContainerPath.isID(id) else { return nil }
-        if let told = state.withLock({ $0.told[id] }) { return told }
+        let sockets = sockets.filter { socket in Self.user(of: socket).map { $0 == user } ?? true }
+        if let told = state.withLock({ told(of: id, by: sockets, $0) }) { return told }
         for socket in sockets {
             if let deaf = state.withLock({ $0.deaf[socket] }), deaf > .now { continue }
             switch UnixHTTP.get("/containers/\(id)/json", socket: socket) {
@@ -42,13 +46,29 @@ public final class DockerNames: Sendable {
         return nil
     }
 
-    /// Remembers what the event stream said of a container.
-    func note(_ id: String, name: String, image: String) {
+    private func told(of id: String, by sockets: [String], _ state: State) -> (name: String, image: String)? {
+        for socket in sockets {
+            if let told = state.told[socket]?[id] { return told }
+        }
+        return nil
+    }
+
+    /// Remembers what a socket's event stream said of a container.
+    func note(_ id: String, name: String, image: String, from socket: String) {
         state.withLock { state in
-            if state.told.count >= Self.remembered { state.told.removeAll() }
-            state.told[id] = (name, image)
+            if state.told[socket, default: [:]].count >= Self.remembered { state.told[socket] = [:] }
+            state.told[socket, default: [:]][id] = (Self.short(name), Self.short(image))
         }
     }
+
+    /// The user whose runtime directory a socket is in (`/run/user/UID`); `nil`: it is the system's.
+    static func user(of socket: String) -> UInt32? {
+        guard let range = socket.range(of: "/run/user/") else { return nil }
+        return UInt32(socket[range.upperBound...].prefix { $0 != "/" })
+    }
+
+    /// Docker sets no bound; a file name has this one.
+    private static func short(_ name: String) -> String { name.utf8.count <= 255 ? name : String(name.prefix(255)) }
 
     private struct Inspect: Decodable {
         struct Config: Decodable {
@@ -66,7 +86,7 @@ public final class DockerNames: Sendable {
     /// Both the API's answer and the state file carry `Name` and `Config.Image`.
     static func parse(_ data: Data) -> (name: String, image: String)? {
         guard let inspect = try? JSONDecoder().decode(Inspect.self, from: data) else { return nil }
-        return (plain(inspect.name), inspect.config?.image ?? "")
+        return (short(plain(inspect.name)), short(inspect.config?.image ?? ""))
     }
 
     /// Without the leading slash; a pod's container (cri-dockerd: `k8s_container_pod_namespace_uid_attempt`) as

@@ -40,21 +40,25 @@ final class DockerEvents: Sendable {
         // {"type":["container"],"event":["create","start"]}
         let filters = "%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%5D%7D"
         while true {
-            _ = UnixHTTP.stream("/events?filters=\(filters)", socket: socket) { [self] line in take(line) }
+            _ = UnixHTTP.stream("/events?filters=\(filters)", socket: socket) { [self] line in take(line, socket) }
             // No daemon, or it restarts: it may come.
             sleep(5)
         }
     }
 
-    private func take(_ line: Data) {
+    private func take(_ line: Data, _ socket: String) {
         // Other versions may say other things; a line that is not understood names nobody.
         guard let event = try? JSONDecoder().decode(Event.self, from: line), ContainerPath.isID(event.actor.id) else {
             return
         }
         if let name = event.actor.attributes["name"] {
             names.note(
-                event.actor.id, name: DockerNames.plain(name), image: event.actor.attributes["image"] ?? "")
+                event.actor.id, name: DockerNames.plain(name), image: event.actor.attributes["image"] ?? "",
+                from: socket)
         }
-        if event.action == "start" { started() }
+        guard event.action == "start" else { return }
+        started()
+        // Who listens in a user's directory may be anybody, and say it as often as they like.
+        if DockerNames.user(of: socket) != nil { usleep(200_000) }
     }
 }

@@ -40,12 +40,12 @@ public struct NameSources: Sendable {
             answer.map { ($0.name, $0.image, runtime) }
         }
         switch path.runtime {
-        case "docker": return found(docker.lookUp(path.id), "docker")
+        case "docker": return found(docker.lookUp(path.id, user: path.user), "docker")
         case "podman": return found(podman.lookUp(path.id), "podman")
         case "containerd", "cri-o": return found(oci.lookUp(path.id), path.runtime)
         case "demo": return nil
         default:
-            return found(docker.lookUp(path.id), "docker") ?? found(podman.lookUp(path.id), "podman")
+            return found(docker.lookUp(path.id, user: path.user), "docker") ?? found(podman.lookUp(path.id), "podman")
                 ?? found(oci.lookUp(path.id), path.runtime)
         }
     }

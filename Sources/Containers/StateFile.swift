@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Glibc
 
@@ -8,12 +9,15 @@ enum StateFile {
 
     /// `nil`: absent, unreadable, not a regular file, or larger than `limit`.
     static func read(_ path: String) -> Data? {
-        // A FIFO in its place must not hang us.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        // A FIFO in its place must not hang us, and a link to a device, which opening alone may set going, not be opened.
+        let place = flightrec_open_place(path)
+        guard place >= 0 else { return nil }
+        defer { close(place) }
+        var info = stat()
+        guard fstat(place, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_size <= limit else { return nil }
+        let descriptor = open("/proc/self/fd/\(place)", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        var info = stat()
-        guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_size <= limit else { return nil }
         var data = Data()
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while data.count <= limit {

@@ -26,6 +26,8 @@ final class ContainerRules: Sendable {
         var pending: Set<ContainerKey> = []
         var decided: [ContainerDecision] = []
         var choices: [RecorderOptions.Choice]
+        /// All present are about to be looked at.
+        var scanIsDue = false
         /// There were others: what they decided must be decided anew, even where all are wanted now.
         var areNew = false
     }
@@ -42,8 +44,19 @@ final class ContainerRules: Sendable {
         }
         // By the time its first packet is looked at, a container may be gone.
         resolver.follow { [weak self] in
-            guard let self else { return }
-            queue.async { for (key, _) in self.resolver.containers() { self.noteContainer(key) } }
+            guard let self, claimScan() else { return }
+            queue.async {
+                self.state.withLock { $0.scanIsDue = false }
+                for (key, _) in self.resolver.containers() { self.noteContainer(key) }
+            }
+        }
+    }
+
+    /// Whether a look at all of them is not about to be made already.
+    private func claimScan() -> Bool {
+        state.withLock { state in
+            defer { state.scanIsDue = true }
+            return !state.scanIsDue
         }
     }
 

@@ -27,6 +27,8 @@ int flightrec_setns(int fd, int type);
 /* accept4(2) with SOCK_CLOEXEC and SOCK_NONBLOCK. */
 int flightrec_accept(int fd);
 int flightrec_thread_name(const char *name);
+/* open(2) with O_PATH and O_CLOEXEC. */
+int flightrec_open_place(const char *path);
 /* SIOCETHTOOL with ETHTOOL_GCOALESCE for the interface named: 0, or -1 with errno. */
 int flightrec_coalesce(int fd, const char *name, struct ethtool_coalesce *into);
 /* Variadic prctl(2) does not import. */
