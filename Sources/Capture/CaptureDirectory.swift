@@ -22,9 +22,12 @@ public struct CaptureDirectory: Sendable, Equatable {
         guard unlink(probe) == 0 else { throw Self.refusal(self.path, errno) }
     }
 
-    /// For reading: the directory need not be writable, and nothing is created. Throws `CaptureError.directory`.
+    /// For reading: the directory need not be writable, and nothing is created. Throws `CaptureError.directory` or `.denied`.
     public init(existing path: String) throws(CaptureError) {
         self.path = Self.normal(path)
+        var status = stat()
+        // Below a directory of root's own, like the unit's: whether it exists can't be told.
+        if stat(self.path, &status) != 0, errno == EACCES || errno == EPERM { throw .denied(path: self.path) }
         try Self.check(self.path)
     }
 

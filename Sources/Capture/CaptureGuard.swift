@@ -14,13 +14,14 @@ package enum CaptureGuard {
         """
     package static let oddSchemaWhy = "it holds more than plain tables"
 
-    /// Yields a row when a table has a generated column, which would run its author's expression for every row read.
+    /// Yields a row when a table has a generated column, which would run its author's expression for every row read, or a column whose
+    /// default is more than a number: rows may end before it, and each would have that text, which the file has once.
     /// The pragma costs time for each table, so a listing names those it reads; none: all.
     package static func computedColumns(of tables: [String] = []) -> String {
         let names = tables.isEmpty ? "" : "AND s.name IN ('\(tables.joined(separator: "','"))')"
         return """
             SELECT 1 FROM sqlite_schema AS s, pragma_table_xinfo(s.name) AS x
-            WHERE s.type = 'table' \(names) AND x.hidden <> 0 LIMIT 1
+            WHERE s.type = 'table' \(names) AND (x.hidden <> 0 OR length(x.dflt_value) > 8) LIMIT 1
             """
     }
     package static let computedColumnsWhy = "it holds computed columns"

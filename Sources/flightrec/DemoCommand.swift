@@ -30,7 +30,7 @@ struct DemoCommand: ParsableCommand {
             executable: try executable(), directory: directory,
             // It answers from when it watches; before, nobody does.
             isArmed: { (try? askRecorder(ControlRequest(.status), directory: directory))?.status != nil },
-            say: { line in FileHandle.standardError.write(Data((line + "\n").utf8)) })
+            say: { line in Terminal.say(line) })
         do {
             _ = try demo.run(cause)
         } catch let error as DemoError where error == .interrupted {

@@ -32,6 +32,7 @@ struct FlightRec: ParsableCommand {
         defaultSubcommand: ListCommand.self)
 
     static func main() {
+        Terminal.openStandardDescriptors()
         // A reader that goes away must not kill a recorder; writes then fail with EPIPE and say so themselves.
         signal(SIGPIPE, SIG_IGN)
         do {
@@ -51,7 +52,7 @@ struct FlightRec: ParsableCommand {
                 Terminal.print(message)
                 Glibc.exit(0)
             }
-            FileHandle.standardError.write(Data((message + "\n").utf8))
+            Terminal.say(message)
             Glibc.exit(status == .validationFailure ? Exit.usage : Exit.failed)
         }
     }

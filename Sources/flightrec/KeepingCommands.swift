@@ -13,8 +13,9 @@ private func forEach(_ ids: [String], _ directory: DirectoryOption, _ body: (Cap
             let store = CaptureStore(try CaptureDirectory(existing: directory.path))
             try body(store, try store.resolve(id))
         } catch let error as CaptureError {
-            Terminal.complain(error.description)
-            if case .notFound = error { code = code == 0 ? Exit.nothing : code } else { code = Exit.failed }
+            let failure = Failure(error)
+            Terminal.complain(failure.message)
+            if code == 0 { code = failure.code }
         }
     }
     if code != 0 { throw ExitCode(code) }
@@ -59,7 +60,7 @@ struct DeleteCommand: ParsableCommand {
     func run() throws {
         try forEach(ids, directory) { store, path in
             try store.delete(path: path)
-            Terminal.print(URL(filePath: path).deletingPathExtension().lastPathComponent)
+            Terminal.print(Sanitizer.clean(URL(filePath: path).deletingPathExtension().lastPathComponent))
         }
     }
 }
@@ -88,7 +89,7 @@ struct VacuumCommand: ParsableCommand {
         var policy = RetentionPolicy(
             maximumBytes: UInt64(keep.bytes), freeBytes: keepFree.map { UInt64($0.bytes) },
             maximumAge: keepAge.map { Int64($0.nanoseconds) }, maximumCount: keepCount)
-        do throws(CaptureError) {
+        do {
             let captures = try CaptureDirectory(existing: directory.path)
             if policy.freeBytes == nil { policy.freeBytes = try captures.usualFreeBytes() }
             let store = CaptureStore(captures)
@@ -100,11 +101,16 @@ struct VacuumCommand: ParsableCommand {
             }
             for eviction in plan.evictions {
                 Terminal.print(
-                    "\(dryRun ? "would remove" : "removed") \(eviction.capture.id) "
+                    "\(dryRun ? "would remove" : "removed") \(Sanitizer.clean(eviction.capture.id)) "
                         + "(\(Format.size(eviction.capture.bytes)), \(eviction.reason.rawValue))")
             }
             if plan.evictions.isEmpty { Terminal.print("nothing to remove") }
-        } catch {
+            if plan.unmet.contains(.free) {
+                Terminal.complain("--keep-free is not met: what may be removed would not make that room")
+            }
+            for refusal in plan.refused { Terminal.complain("\(refusal.error)") }
+            if let refusal = plan.refused.first { throw ExitCode(Failure(refusal.error).code) }
+        } catch let error as CaptureError {
             throw Failure(error)
         }
     }

@@ -52,7 +52,32 @@ enum Terminal {
         }
     }
 
-    static func complain(_ text: String) { FileHandle.standardError.write(Data("flightrec: \(text)\n".utf8)) }
+    /// On stderr. What it says may be of a file's or a container's making.
+    static func complain(_ text: String) {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { Sanitizer.clean(String($0)) }
+        say("flightrec: " + lines.joined(separator: "\n"))
+    }
+
+    /// A line on stderr; where that can't be written, nobody is to be told.
+    static func say(_ line: String) {
+        var rest = Array((line + "\n").utf8)[...]
+        while !rest.isEmpty {
+            let written = rest.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            if written > 0 {
+                rest = rest.dropFirst(written)
+            } else if errno != EINTR {
+                return
+            }
+        }
+    }
+
+    /// Descriptors 0 to 2 that are closed become /dev/null: the next file opened would be one of them, and get what is printed.
+    static func openStandardDescriptors() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest that is free: this one.
+            _ = open("/dev/null", O_RDWR)
+        }
+    }
 }
 
 /// Exit codes scripts rely on.
