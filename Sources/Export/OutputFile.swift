@@ -20,7 +20,7 @@ public final class OutputFile {
     private var isPublished = false
 
     /// Creates the temporary, empty file. Throws `OutputError`.
-    public init(_ path: String) throws(OutputError) {
+    public convenience init(_ path: String) throws(OutputError) {
         // A link's target is replaced, not the link.
         let target = realpath(path, nil).map { resolved in
             defer { free(resolved) }
@@ -30,12 +30,23 @@ public final class OutputFile {
         let slash = place.lastIndex(of: "/")
         let folder = slash.map { String(place[...$0]) } ?? ""
         let name = slash.map { String(place[place.index(after: $0)...]) } ?? place
-        self.path = place
-        temporary = "\(folder).\(name).\(getpid()).tmp"
+        try self.init(place, temporary: "\(folder).\(name).\(getpid()).tmp", mode: 0o644)
+    }
+
+    /// A file that is never published, for this user alone to read: captures are root's as a rule. Throws `OutputError`.
+    public convenience init(scratch folder: String) throws(OutputError) {
+        let temporary = "\(folder)/.flightrec-\(getpid()).tmp"
+        try self.init(temporary, temporary: temporary, mode: 0o600)
+    }
+
+    private init(_ path: String, temporary: String, mode: mode_t) throws(OutputError) {
+        self.path = path
+        self.temporary = temporary
         Self.removeAtSignal(temporary)
-        let file = Glibc.open(temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0o644)
+        let file = Glibc.open(temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, mode)
         guard file >= 0 else {
-            Self.forget()
+            // Somebody else's: not to be removed.
+            isPublished = true
             throw OutputError(path, errno)
         }
         close(file)

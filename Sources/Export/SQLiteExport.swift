@@ -83,8 +83,26 @@ private final class Target {
         guard sqlite3_prepare_v2(handle, list, -1, &statement, nil) == SQLITE_OK else { throw failure() }
         while sqlite3_step(statement) == SQLITE_ROW { names.append(String(cString: sqlite3_column_text(statement, 0))) }
         sqlite3_finalize(statement)
-        for name in names { try run("INSERT INTO main.\(name) SELECT * FROM capture.\(name)") }
+        for name in names {
+            let columns = try commonColumns(name)
+            try run("INSERT INTO main.\(name) (\(columns)) SELECT \(columns) FROM capture.\(name)")
+        }
         try run("DETACH capture")
+    }
+
+    /// Those of ours that the capture has too, comma-separated: earlier versions had fewer.
+    private func commonColumns(_ table: String) throws -> String {
+        var statement: OpaquePointer?
+        let list = """
+            SELECT group_concat(name) FROM pragma_table_info('\(table)', 'main')
+            WHERE name IN (SELECT name FROM pragma_table_info('\(table)', 'capture'))
+            """
+        guard sqlite3_prepare_v2(handle, list, -1, &statement, nil) == SQLITE_OK else { throw failure() }
+        defer { sqlite3_finalize(statement) }
+        guard sqlite3_step(statement) == SQLITE_ROW, let text = sqlite3_column_text(statement, 0) else {
+            throw SQLiteExportError(description: "the capture's table \(table) has none of its columns")
+        }
+        return String(cString: text)
     }
 
     func insert(_ table: any Table, _ rows: any Rows) throws {

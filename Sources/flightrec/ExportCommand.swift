@@ -131,7 +131,7 @@ struct ExportCommand: ParsableCommand {
 
     /// SQLite needs a file it can go to and fro in.
     private func copyDatabase(_ evidence: Evidence, _ capture: String, to output: TextOutput) throws {
-        let temporary = try OutputFile(NSTemporaryDirectory() + "/flightrec-export.db")
+        let temporary = try OutputFile(scratch: NSTemporaryDirectory())
         try exportSQLite(evidence, capture: capture, to: temporary.temporary)
         let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: temporary.temporary))
         // Its name goes at once: a reader that goes away ends us without a way back here.
