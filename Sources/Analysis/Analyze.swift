@@ -31,10 +31,12 @@ private func analysis<Source: TurnSource>(
         evidence.containers[container]
         ?? ContainerName(id: String(container, radix: 16), name: "unknown", runtime: "unknown")
     let kinds = evidence.triggers.map(\.kind)
+    // Containers may have thresholds of their own.
+    let own = evidence.triggers.lazy.filter { $0.container == container && $0.threshold > 0 }.map(\.threshold).min()
     let summary = IncidentSummary(
         id: evidence.id, startedAt: evidence.wall(focus?.start ?? evidence.triggers.first?.at ?? evidence.from),
         endedAt: evidence.wall(slow.map(\.end).max() ?? focus?.end ?? evidence.to), container: name,
-        peak: focus?.total ?? 0, threshold: threshold, slowTurns: slow.count, trigger: kinds.first ?? .manual,
+        peak: focus?.total ?? 0, threshold: own ?? threshold, slowTurns: slow.count, trigger: kinds.first ?? .manual,
         verdict: explained.map(verdict) ?? noTurn,
         events: evidence.eventCount - evidence.turns.count + turns.count, lost: lost)
     return Incident(

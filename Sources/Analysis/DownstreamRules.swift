@@ -35,19 +35,30 @@ extension Rules {
 
     private static func nestedCalls(_ it: Case) -> Finding? {
         let calls = it.scene.calls(of: it.turn)
-        let time = it.overlap(
-            calls.turns.map { $0.start..<max($0.start, $0.end) }, ["request-read", "application", "response"])
-        guard time > 0, let longest = calls.turns.max(by: { $0.total < $1.total }) else { return nil }
+        let stages: Set<String> = ["request-read", "application", "response"]
+        let time = it.overlap(calls.turns.flatMap(waits), stages)
+        func waited(_ call: Turn) -> UInt64 { waits(call).reduce(0) { $0 + $1.length } }
+        guard time > 0, let longest = calls.turns.max(by: { waited($0) < waited($1) }) else { return nil }
         let other = it.scene.mirror(of: longest.socket).map(it.whom) ?? behindRelay(longest, it)
         let whom = other ?? it.evidence.sockets[longest.socket]?.remote.description ?? "another service"
         var evidence = [
-            "\(calls.turns.count) call\(calls.turns.count == 1 ? "" : "s") in this turn, the longest to \(whom): \(milliseconds(longest.total))"
+            "\(calls.turns.count) call\(calls.turns.count == 1 ? "" : "s") in this turn, the longest to \(whom): \(milliseconds(waited(longest)))"
         ]
         if longest.flags.contains(.aborted) { evidence.append("given up without an answer") }
         if let doubt = calls.doubt { evidence.append(doubt) }
         return Finding(
             explained: time, summary: "waited \(it.part(time)) for \(whom)", evidence: evidence,
             certain: calls.doubt == nil, next: longest)
+    }
+
+    /// When a call waited for the other end: not while its answer was here and its own process had yet to read it.
+    private static func waits(_ call: Turn) -> [Range<Instant>] {
+        let end = max(call.start, call.end)
+        guard let received = call.receivedFirst.map({ min(max($0, call.start), end) }) else {
+            return [call.start..<end]
+        }
+        let read = min(max(call.readFirst ?? end, received), end)
+        return [call.start..<received, read..<end]
     }
 
     /// Who served a call that went through a relay.

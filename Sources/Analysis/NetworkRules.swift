@@ -142,14 +142,16 @@ extension Rules {
         let sender = it.turn.sender != 0 ? it.turn.sender : it.turn.tid
         let thread = ThreadTime(sender, in: it.ranges(["response", "request-send"]), it.evidence)
         // Where the wait itself was timed, that is all of it: what else the thread was blocked in is no wait for buffer.
-        let isTimed = it.turn.sendBlocked > 0
+        let isTimed =
+            it.turn.sendBlocked > 0
+            || it.evidence.facts["send-wait"] == "timed" && !it.turn.isOpen && !it.turn.flags.contains(.sending)
         let blocked = it.evidence.threadsFollowed && !isTimed ? thread.sending : 0
         let time = min(it.total, limited &+ blocked)
         guard time > 0 else { return nil }
         // write(2) may as well be to a file or a pipe.
         let certain = limited > 0 || it.turn.flags.contains(.sending) || thread.sendingToSocket >= blocked / 2
         var evidence: [String] = []
-        if isTimed {
+        if it.turn.sendBlocked > 0 {
             evidence.append(sendBlocked(it))
         } else if limited > 0 {
             evidence.append("tcp_sock.chrono_stat: send-buffer limited for \(milliseconds(it.turn.sendBufferWait))")

@@ -69,11 +69,41 @@ extension Rules {
                 && $0.at >= it.turn.start && $0.at <= it.turn.end &+ late
         }
         guard !overflows.isEmpty else { return nil }
-        let count = overflows.reduce(0) { $0 + Int($1.count) }
-        let container = overflows.first.map { it.name($0.container) } ?? remote.description
+        // Ports are the same in many containers: it must be the one that was asked.
+        let theirs = overflows.filter { listens(it, $0.container, at: remote) && !isOtherRefusal($0, it) }
+        let told = theirs.isEmpty ? overflows : theirs
+        let count = told.reduce(0) { $0 + Int($1.count) }
+        let container = told.first.map { it.name($0.container) } ?? remote.description
         return Finding(
             explained: time, summary: "listen queue of \(container) full: SYN dropped, \(it.part(time)) to connect",
-            evidence: ["\(count) connection requests dropped by the listener on port \(port) meanwhile"])
+            evidence: ["\(count) connection requests dropped by the listener on port \(port) meanwhile"],
+            certain: !theirs.isEmpty)
+    }
+
+    /// A listener counts all it refuses alike (`sk_drops`): a SYN that came again, a bare ACK where it waits for data. Whether the kernel's
+    /// own counters show that no queue was full, by looks before and after.
+    private static func isOtherRefusal(_ drop: Drop, _ it: Case) -> Bool {
+        let looks = it.evidence.samples.lazy.filter { $0.network && $0.container == drop.container }.map(\.at)
+        let late: UInt64 = 150_000_000
+        guard let before = looks.filter({ $0 &+ late <= drop.at }).max(),
+            let after = looks.filter({ $0 >= drop.at }).min()
+        else { return false }
+        return !it.evidence.counters.contains {
+            $0.container == drop.container && ["ListenOverflows", "ListenDrops"].contains($0.name) && $0.at > before
+                && $0.at <= after
+        }
+    }
+
+    /// Whether a listener of `container` can be who answers there, as far as its sockets show; the host's own also by its addresses.
+    private static func listens(_ it: Case, _ container: ContainerKey, at remote: Endpoint) -> Bool {
+        if let mirror = it.mirror { return mirror.container == container }
+        if container == it.turn.container, remote.unmapped.isLoopback { return true }
+        if container == 0, remote.unmapped.isLoopback || it.evidence.hostAddresses.contains(remote.unmapped.address) {
+            return true
+        }
+        return it.evidence.sockets.values.contains {
+            $0.container == container && $0.local.unmapped.address == remote.unmapped.address
+        }
     }
 
     /// This connection's packets that waited in a device's queueing discipline.
@@ -138,7 +168,9 @@ extension Rules {
             summary: "between \(it.name(it.turn.container)) and \(it.name(mirror.container)): \(it.part(time))",
             evidence: [
                 "request under way \(milliseconds(it.waterfall["request-transit"])), answer \(milliseconds(it.waterfall["response-transit"])): both ends are on this host"
-            ])
+            ],
+            // Its beginning is the reading then, and the request may have been there for long.
+            certain: it.answer.map { $0.receivedFirst != nil } ?? true)
     }
 
     /// A relay between the two ends had the request or its answer in hand.

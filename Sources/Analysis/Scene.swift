@@ -177,6 +177,9 @@ extension Scene {
         return calls
     }
 
+    /// Requests and calls of one thread that are compared: a proxy's may be thousands of each while one request hangs.
+    private static let mostPairs = 2_000_000
+
     private func claim(_ calls: [Turn], for turn: Turn, whose: String, _ sameHands: (Turn) -> Bool) -> Calls {
         let others = near.filter {
             $0.role == .served && $0.container == turn.container && !isSame($0, turn) && $0.readFirst != nil
@@ -185,6 +188,12 @@ extension Scene {
                 && sameHands($0)
         }
         let sorted = calls.sorted { $0.start < $1.start }
+        let (pairs, overflow) = others.count.multipliedReportingOverflow(by: sorted.count)
+        guard !overflow, pairs <= Self.mostPairs else {
+            return Calls(
+                turns: sorted,
+                doubt: "\(whose) had \(others.count + 1) requests in hand: too many to tell which one called")
+        }
         let rivals = others.filter { other in sorted.contains { Self.mayAwait(other, $0) } }
         if rivals.isEmpty { return Calls(turns: sorted, doubt: nil) }
         let likely = sorted.filter { call in

@@ -108,7 +108,21 @@ extension Rules {
             found.evidence.append(
                 "process \(pid) hands connections from thread to thread: the wait may be for anything")
         }
+        if let call = callInstead(of: time, it) {
+            found.certain = false
+            found.evidence.append(
+                "another thread of its process called meanwhile, for \(milliseconds(call.total)): the wait may be for that"
+            )
+        }
         return found
+    }
+
+    /// The one call of another thread that lasted as long as the thread waited for another: who hands a call to a pool waits like this.
+    private static func callInstead(of time: UInt64, _ it: Case) -> Turn? {
+        let calls = it.scene.calls(of: it.turn)
+        guard calls.doubt != nil, let longest = calls.turns.max(by: { $0.total < $1.total }) else { return nil }
+        let within = it.overlap([longest.start..<max(longest.start, longest.end)], handling)
+        return longest.end <= it.turn.end && within >= time - time / 4 ? longest : nil
     }
 
     static func sleeping(_ it: Case) -> Finding? {

@@ -66,6 +66,9 @@ extension Probes {
     /// Whether threads are followed at all.
     public var followsThreads: Bool { ladder.rung("switch") != nil && ladder.rung("walk-threads") != nil }
 
+    /// Whether a sender's waits for buffer are timed (`sk_stream_wait_memory`): a turn without any had none.
+    public var timesSendWaits: Bool { ladder.rung("send-wait") != nil }
+
     /// jiffies have no fixed length: compares the kernel's two clocks as the walker saw them.
     private func calibrateJiffies() {
         let jiffies = globals.get("fr_walk_jiffies", as: UInt64.self)

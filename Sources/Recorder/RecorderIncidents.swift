@@ -68,6 +68,7 @@ extension Recorder {
         evidence.facts["fired"] = String(incident.fired)
         evidence.facts["triggers.habitual"] = String(trigger.habitual)
         evidence.facts["threads"] = probes.followsThreads ? "followed" : "not followed"
+        if probes.timesSendWaits { evidence.facts["send-wait"] = "timed" }
         publisher.publish(
             Finished(
                 evidence: evidence, sockets: sockets, blocks: blocks,
