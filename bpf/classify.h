@@ -183,11 +183,21 @@ static __always_inline u8 fr_role_by_listener(struct sock *sk)
 	return bpf_map_lookup_elem(&listeners, &key) ? FR_SERVED : FR_CALLED;
 }
 
+/* Its connection is over (tcp_done), though what came before may still be read: no turn begins on it. One that is to be connected
+ * yet (MSG_FASTOPEN) was not shut down. */
+static __always_inline bool fr_is_dead(struct sock *sk)
+{
+	return FR_READ(sk, __sk_common.skc_state) == TCP_CLOSE && FR_READ(sk, sk_shutdown) == FR_SHUTDOWN_MASK;
+}
+
 static __always_inline struct fr_sock *fr_state_or_old(struct sock *sk)
 {
 	struct fr_sock *st = fr_find(sk);
 	if (st)
 		return st;
+	/* By address, what was made for a dead one would be taken for that of the next socket there. */
+	if (fr_by_address && fr_is_dead(sk))
+		return 0;
 	st = fr_adopt(sk);
 	if (st) {
 		st->old = 1;

@@ -21,6 +21,9 @@ enum fr_phase {
 /* A request whose sending goes on after this long is an upload. */
 #define FR_UPLOAD_NS 10000000ULL
 
+/* include/net/sock.h: RCV_SHUTDOWN | SEND_SHUTDOWN. */
+#define FR_SHUTDOWN_MASK 3
+
 /* A storage element's own pointer and the first 56 bytes share a cache line: what a socket that is not watched costs. The next
  * two lines are what an ordinary turn touches. */
 struct fr_sock {
@@ -75,6 +78,7 @@ struct fr_sock {
 	u32 pid;
 	u32 write_seq, rcv_nxt;
 	u32 listen_drops;	/* of a listener: sk_drops reported so far */
+	u32 established_jiffies;
 	u16 syn_retries;
 	char comm[16];
 };

@@ -50,10 +50,14 @@ static __always_inline void fr_connected(struct tcp_sock *tp, struct fr_sock *st
 static __always_inline void fr_established(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, int from, u64 now)
 {
 	st->established = now;
+	st->established_jiffies = bpf_jiffies64();
 	/* A request that comes by a subflow is never seen read: it would hang for good. */
 	st->role = from == TCP_SYN_SENT ? FR_CALLED : fr_is_subflow(sk) ? FR_ROLE_UNKNOWN : FR_SERVED;
 	st->write_seq = FR_READ(tp, write_seq);
 	st->rcv_nxt = FR_READ(tp, rcv_nxt);
+	/* Named while it was connecting, it had neither these nor its address yet. */
+	if (st->role == FR_CALLED)
+		st->announced = 0;
 	fr_emit_state(sk, tp, st, now, FR_ESTABLISHED, st->connect_start ? now - st->connect_start : 0);
 	if (st->role != FR_CALLED)
 		return;

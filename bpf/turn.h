@@ -196,6 +196,48 @@ static __always_inline void fr_data_arrived(struct sock *sk, struct tcp_sock *tp
 		st->woken = now;
 }
 
+/* Data on the segment that completes the handshake is taken in where no hook is; with TCP_DEFER_ACCEPT a connection's first always comes
+ * like that. Since when it waits; 0: it came later, and its arrival was missed. The kernel notes when data came last, in jiffies, and a
+ * new connection's own beginning (tcp_create_openreq_child). */
+static __always_inline u64 fr_came_with_handshake(struct tcp_sock *tp, struct fr_sock *st)
+{
+	if (st->sequence || st->old || !st->established || st->role != FR_SERVED)
+		return 0;
+	s32 later = FR_READ(tp, inet_conn.icsk_ack.lrcvtime) - st->established_jiffies;
+	return later <= 1 ? st->established : 0;
+}
+
+/* The same of one that nobody has read yet: more than a FIN. */
+static __always_inline u64 fr_came_unread(struct tcp_sock *tp, struct fr_sock *st)
+{
+	u64 since = fr_came_with_handshake(tp, st);
+	return since && FR_READ(tp, rcv_nxt) - FR_READ(tp, copied_seq) >= 2 ? since : 0;
+}
+
+/* The request that arrived while the one before was being answered has its turn now. */
+static __always_inline void fr_begin_next(struct tcp_sock *tp, struct fr_sock *st)
+{
+	fr_begin(tp, st, st->next_first, FR_REQUEST);
+	st->rx_first = st->next_first;
+	st->rx_last = st->next_last;
+	st->woken = st->next_woken;
+	st->rx_bytes = st->next_bytes;
+	st->rx_late = st->next_late;
+	st->rx_cpu = st->next_cpu;
+	if (fr_time_receive)
+		st->receive = st->next_receive;
+	st->next_first = 0;
+}
+
+/* Such a request's turn begins. Nobody can have accepted what was not established. */
+static __always_inline void fr_begin_unseen(struct tcp_sock *tp, struct fr_sock *st, u64 since)
+{
+	fr_begin(tp, st, since, FR_REQUEST);
+	st->rx_first = st->rx_last = st->woken = since;
+	st->rx_bytes = FR_READ(tp, rcv_nxt) - st->rcv_nxt;
+	st->unaccepted = 1;
+}
+
 /* By thread `tid`. */
 static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now, u32 tid)
 {
@@ -203,20 +245,15 @@ static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, st
 		if (!st->next_first)
 			return; /* the rest of a request that is being answered already */
 		fr_complete(tp, st, fr_answered_at(st), 0);
-		fr_begin(tp, st, st->next_first, FR_REQUEST);
-		st->rx_first = st->next_first;
-		st->rx_last = st->next_last;
-		st->woken = st->next_woken;
-		st->rx_bytes = st->next_bytes;
-		st->rx_late = st->next_late;
-		st->rx_cpu = st->next_cpu;
-		if (fr_time_receive)
-			st->receive = st->next_receive;
-		st->next_first = 0;
+		fr_begin_next(tp, st);
 	} else if (st->phase == FR_IDLE) {
-		if (st->role != FR_SERVED)
+		if (st->role != FR_SERVED || fr_is_dead(sk))
 			return;
-		fr_begin(tp, st, now, FR_REQUEST); /* its arrival was not seen (data on the handshake's ACK) */
+		u64 since = fr_came_with_handshake(tp, st);
+		if (since)
+			fr_begin_unseen(tp, st, since);
+		else
+			fr_begin(tp, st, now, FR_REQUEST); /* its arrival was missed */
 	} else if (st->phase == FR_CALL) {
 		u64 at = fr_answer_half_closed(sk, tp, st, 0);
 		if (at)
@@ -265,7 +302,7 @@ static __always_inline void fr_sends(struct tcp_sock *tp, struct fr_sock *st, u6
 			st->bursts++;
 	} else if (st->phase == FR_ANSWER && st->read_last)
 		fr_complete(tp, st, st->read_last, 0);
-	if (st->phase == FR_IDLE && st->role == FR_CALLED) {
+	if (st->phase == FR_IDLE && st->role == FR_CALLED && !fr_is_dead((struct sock *)tp)) {
 		fr_begin(tp, st, now, FR_CALL);
 		st->tid = tid;
 	}
@@ -288,8 +325,12 @@ static __always_inline void fr_sends(struct tcp_sock *tp, struct fr_sock *st, u6
 static __always_inline void fr_finish(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now)
 {
 	u64 end = fr_answered_at(st);
-	if (st->phase == FR_IDLE)
-		return;
+	if (st->phase == FR_IDLE) {
+		u64 since = fr_came_unread(tp, st);
+		if (!since)
+			return;
+		fr_begin_unseen(tp, st, since);
+	}
 	u64 unread = fr_answer_half_closed(sk, tp, st, 2); /* the FIN that ends it is one more */
 	if (unread) {
 		st->phase = FR_ANSWER;
@@ -302,10 +343,15 @@ static __always_inline void fr_finish(struct sock *sk, struct tcp_sock *tp, stru
 	}
 	if (!end && st->phase == FR_ANSWER)
 		end = st->rx_last; /* the answer came; the end of the connection overtook its reader */
+	bool another = st->phase == FR_RESPONSE && st->next_first;
 	if (end)
 		fr_complete(tp, st, end, 0);
 	else
 		fr_complete(tp, st, now, FR_TURN_ABORTED);
+	if (another) {
+		fr_begin_next(tp, st);
+		fr_complete(tp, st, now, FR_TURN_ABORTED);
+	}
 }
 
 #endif

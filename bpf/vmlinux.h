@@ -106,6 +106,7 @@ struct sock {
 	int sk_rcvlowat;
 	socket_lock_t sk_lock;
 	struct socket *sk_socket;
+	u8 sk_shutdown;
 	struct sock_cgroup_data sk_cgrp_data;
 	u16 sk_protocol;
 };
@@ -118,6 +119,9 @@ struct inet_connection_sock {
 	__u8 icsk_retransmits;
 	__u8 icsk_pending;
 	__u8 icsk_backoff;
+	struct {
+		__u32 lrcvtime;
+	} icsk_ack;
 };
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;

@@ -84,9 +84,11 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		bpf_seq_write(seq, open, sizeof(*open));
 		return 0;
 	}
-	if (phase == FR_IDLE || st->claimed == sequence + (unread ? 1 : 0))
+	/* A connection's first request, which nobody was told of: it has no turn until it is read. */
+	u64 came = phase == FR_IDLE ? fr_came_unread(tp, st) : 0;
+	if ((phase == FR_IDLE && !came) || st->claimed == sequence + (unread || came ? 1 : 0))
 		return 0;
-	u64 start = unread ? next : st->start, at = now;
+	u64 start = unread ? next : came ? came : st->start, at = now;
 	if (!start || now <= start || now - start < fr_open_floor_ns)
 		return 0;
 	fr_fill(open, tp, st, now, FR_TURN_OPEN);
@@ -106,6 +108,12 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 		open->rx_cpu = st->next_cpu;
 		open->sequence = sequence + 1;
 		open->flags = FR_TURN_OPEN | FR_TURN_UNREAD;
+	} else if (came) {
+		open->start = open->rx_first = open->rx_last = open->woken = came;
+		open->rx_bytes = FR_READ(tp, rcv_nxt) - st->rcv_nxt;
+		open->sequence = 1;
+		open->retransmits = open->unseen = 0;
+		open->flags = FR_TURN_OPEN | FR_TURN_UNREAD | FR_TURN_FIRST | FR_TURN_UNACCEPTED;
 	} else if (phase == FR_REQUEST && !st->read_first && FR_READ(tp, rcv_nxt) != FR_READ(tp, copied_seq))
 		open->flags |= FR_TURN_UNREAD; /* else the read was not seen */
 	else if (ended && !sending) {
