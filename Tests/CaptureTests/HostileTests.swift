@@ -132,6 +132,8 @@ import Window
         "CREATE VIRTUAL TABLE v USING fts5(a)",
         "CREATE INDEX i ON gap (abs(lost))",
         "ALTER TABLE gap ADD COLUMN g INTEGER AS (lost + 1)",
+        // Each of its rows would have that text.
+        "ALTER TABLE symbol ADD COLUMN g TEXT NOT NULL DEFAULT 'as many bytes as you like'",
         "DROP TABLE gap",
         "DELETE FROM incident",
         "INSERT INTO incident SELECT * FROM incident",

@@ -41,6 +41,14 @@ private let id = String(repeating: "0123456789abcdef", count: 4)
         #expect(ContainerPath.parse("/docker/\(id)/docker/\(inner)")?.id == id)
     }
 
+    @Test func rootlessOnesAreTheirUsers() {
+        let path = "/user.slice/user-1000.slice/user@1000.service/user.slice/docker-\(id).scope"
+        #expect(ContainerPath.parse(path)?.user == 1000)
+        #expect(ContainerPath.parse("/system.slice/docker-\(id).scope")?.user == nil)
+        // A user can't make a path below another's slice.
+        #expect(ContainerPath.parse("/user.slice/user-1000.slice/user-0.slice/docker-\(id).scope")?.user == 1000)
+    }
+
     @Test func othersAreNoContainers() {
         for path in ["/", "/system.slice/ssh.service", "/docker/short", "/docker/" + id.uppercased()] {
             #expect(ContainerPath.parse(path) == nil)

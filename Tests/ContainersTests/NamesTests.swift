@@ -112,6 +112,26 @@ private final class Host {
         #expect(docker.lookUp(id) == nil, "a FIFO must not hang the look-up")
     }
 
+    /// Whoever listens in a user's directory must not rename what root runs, or other users.
+    @Test func aUsersSocketTellsOfItsOwnContainersAlone() {
+        let (theirs, system) = ("/nowhere/run/user/1000/docker.sock", "/nowhere/run/docker.sock")
+        let docker = DockerNames(sockets: [system, theirs])
+        docker.note(id, name: "spoofed", image: "", from: theirs)
+        #expect(docker.lookUp(id) == nil && docker.lookUp(id, user: 1001) == nil)
+        #expect(docker.lookUp(id, user: 1000)?.name == "spoofed")
+        docker.note(id, name: String(repeating: "n", count: 100_000), image: "", from: system)
+        #expect(docker.lookUp(id)?.name == String(repeating: "n", count: 255))
+    }
+
+    @Test func devicesAreNotOpened() throws {
+        let host = Host()
+        let directory = "\(host.root)/var/lib/docker/containers/\(id)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(
+            atPath: "\(directory)/config.v2.json", withDestinationPath: "/dev/zero")
+        #expect(DockerNames(roots: ["\(host.root)/var/lib/docker"]).lookUp(id) == nil)
+    }
+
     /// A daemon that accepts and never answers holds up one look-up, not all.
     @Test func aSilentSocketIsAskedOnce() throws {
         let path = "/tmp/flightrec-\(UUID().uuidString.prefix(8)).sock"

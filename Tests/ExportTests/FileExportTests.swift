@@ -69,6 +69,23 @@ import Testing
         #expect(lines[1].hasPrefix("\"a,\"\"b\"\" \",1,10.0.0.1:80,"))
     }
 
+    @Test func anEarlierVersionLacksColumns() throws {
+        let capture = try DatabaseQueue(path: fixture.path)
+        try capture.writeWithoutTransaction {
+            try $0.execute(sql: "ALTER TABLE gap DROP COLUMN container; PRAGMA user_version = 3")
+        }
+        try capture.close()
+        try reseal(fixture.path)
+        let file = try OutputFile(scratch: NSTemporaryDirectory())
+        try exportSQLite(evidence, capture: fixture.path, to: file.temporary)
+        let events = try DatabaseQueue(path: file.temporary).read {
+            try Int.fetchOne($0, sql: "SELECT events FROM incident")
+        }
+        #expect(events == evidence.eventCount)
+        let mode = try FileManager.default.attributesOfItem(atPath: file.temporary)[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+    }
+
     @Test func aDatabaseHoldsTablesForBlocks() throws {
         let file = try OutputFile(fixture.path + ".db")
         try exportSQLite(evidence, capture: fixture.path, to: file.temporary)

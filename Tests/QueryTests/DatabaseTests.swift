@@ -112,7 +112,8 @@ import Testing
 
     @Test(arguments: [
         "CREATE TABLE turns(socket)", "CREATE TABLE Drops(x)", "CREATE VIEW v AS SELECT 1",
-        "CREATE TABLE g(a, b AS (a + 1))", "CREATE TRIGGER t AFTER INSERT ON meta BEGIN SELECT 1; END",
+        "CREATE TABLE g(a, b AS (a + 1))", "CREATE TABLE g(a, b DEFAULT 'as many bytes as you like')",
+        "CREATE TRIGGER t AFTER INSERT ON meta BEGIN SELECT 1; END",
         "UPDATE block SET sockets = x'80'", "UPDATE block SET sockets = x'010000'",
         "UPDATE block SET sockets = x'0101010101'",
         "UPDATE block SET kind = 4 WHERE kind = 2",
