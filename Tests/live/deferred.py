@@ -15,7 +15,7 @@ import time
 port, seconds = int(sys.argv[1]), float(sys.argv[2])
 listener = socket.create_server(("127.0.0.1", port))
 listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 10)
-asked, reset, left = threading.Event(), threading.Event(), threading.Event()
+asked, reset, read, left = (threading.Event() for _ in range(4))
 
 
 def leave(connection: socket.socket) -> None:
@@ -40,6 +40,7 @@ def serve() -> None:
             time.sleep(2 * seconds)
         except ConnectionResetError:
             pass
+    read.set()
     connection, _ = listener.accept()
     with connection:
         connection.recv(100)
@@ -62,6 +63,7 @@ gone.sendall(b"third")
 time.sleep(0.05)
 leave(gone)
 reset.set()
+read.wait(30)
 gone = socket.create_connection(("127.0.0.1", port), timeout=30)
 gone.sendall(b"fourth")
 gone.recv(100)
