@@ -93,7 +93,7 @@ def small_buffer(host: Host) -> None:
 
 def slow_reader(trial: Trial) -> Truth:
     """A client that does not read its large answer for a while."""
-    asking = trial.host.client("client", "sink", trial.host.address("api", trial.family), "80", "512", str(trial.ms / 1000), "8192")
+    asking = trial.host.client("client", "sink", trial.host.address("api", trial.family), "80", "128", str(trial.ms / 1000), "8192")
     report = trial.asked(asking)
     return Truth(report["ms"], float(report["detail"]))
 

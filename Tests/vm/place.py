@@ -93,7 +93,7 @@ class Place:
             self.await_port(name, 80)
 
     def await_port(self, name: str, port: int) -> None:
-        for _ in range(200):
+        for _ in range(600):
             tables = pathlib.Path(f"/proc/{self.pid(name)}/net/tcp").read_text() + pathlib.Path(f"/proc/{self.pid(name)}/net/tcp6").read_text()
             if any(f":{port:04X} " in line and " 0A " in line for line in tables.splitlines()):
                 return
