@@ -12,6 +12,7 @@
 #include "slice.h"
 #include "due.h"
 #include "turn-report.h"
+#include "turn-begin.h"
 #include "turn.h"
 #include "packet.h"
 

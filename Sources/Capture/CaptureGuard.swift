@@ -24,7 +24,7 @@ package enum CaptureGuard {
             WHERE s.type = 'table' \(names) AND (x.hidden <> 0 OR length(x.dflt_value) > 8) LIMIT 1
             """
     }
-    package static let computedColumnsWhy = "it holds computed columns"
+    package static let computedColumnsWhy = "it holds columns whose values are not in its rows"
 
     /// The name to open `path` by, read-only. `immutable` spares the locks and any look at a journal beside the file.
     /// It needs a SQLite that takes URIs; without, a read-only open is as safe, for it cannot play a journal back.
