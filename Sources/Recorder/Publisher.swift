@@ -32,6 +32,7 @@ final class Publisher: Sendable {
     private let directory: CaptureDirectory
     private let resolver: ContainerResolver
     private let settings: Mutex<(retention: RetentionPolicy, execute: String?)>
+    private let waiting = WaitingCaptures()
     private let logger: Logger
     private let failures = Mutex(0)
     /// What became of the last captures, oldest first; `failed`: why one could not be written.
@@ -69,19 +70,31 @@ final class Publisher: Sendable {
     /// What the file system has room for. Throws `CaptureError.read`.
     func disk() throws(CaptureError) -> RecorderStatus.Disk { try space.status() }
 
-    func publish(_ finished: Finished) {
+    /// Has it written, and returns at once. `memory`: bytes that those waiting may take, but for two of them; one more is given up, and
+    /// that is said.
+    func publish(_ finished: Finished, memory: Int) {
         let handed = Clock.monotonic()
+        let bytes = CaptureCut.size(of: finished.blocks)
+        guard waiting.admit(bytes, limit: UInt64(memory)) else {
+            let why = "\(waiting.count) captures before it still wait for the disk of \(directory.path)"
+            return gaveUp(finished.evidence.id, why)
+        }
         queue.async { [self] in
+            defer { waiting.leave(bytes) }
             do {
                 // A capture's events were decoded for it: the heap would keep their room.
                 defer { malloc_trim(0) }
                 try write(finished, handed)
             } catch {
-                failures.withLock { $0 += 1 }
-                note(finished.evidence.id, failed: "\(error)")
-                logger.error("capture \(finished.evidence.id) could not be written: \(error)")
+                gaveUp(finished.evidence.id, "\(error)")
             }
         }
+    }
+
+    private func gaveUp(_ id: String, _ why: String) {
+        failures.withLock { $0 += 1 }
+        note(id, failed: why)
+        logger.error("capture \(id) could not be written: \(why)")
     }
 
     private func note(_ id: String, failed: String?) {

@@ -74,7 +74,8 @@ extension Recorder {
                 evidence: evidence, sockets: sockets, blocks: blocks,
                 containers: containers.union(evidence.suppressed.map(\.container)).union(short.compactMap(\.container)),
                 opened: incident.opening,
-                replaces: incident.replaces))
+                replaces: incident.replaces),
+            memory: options.memory)
         return evidence.id
     }
 
