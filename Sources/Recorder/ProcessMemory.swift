@@ -3,13 +3,15 @@ import Foundation
 
 /// What the process takes beyond what it needs.
 enum ProcessMemory {
-    /// To be called before there are threads. What a capture took is given back when it is freed: a thread's heap keeps its free end
-    /// up to a threshold, which glibc else raises to twice the largest block ever freed (64 MiB at most), thread by thread, and
-    /// malloc_trim(3) does not look at it. It was 8 MiB after one capture.
+    /// To be called before there are threads. What a capture took is given back when it is freed.
     static func keepLittle() {
-        // Both fail for values out of range only (mallopt(3)), and to set one ends the raising. The pump's own heap must not be cut
-        // and grown again for every block it seals, which takes half a MiB by arithmetic. Larger arrays lie outside of heaps: an hour of
-        // soak ended at 40.5 MiB resident with (2, 8) MiB, at 39.7 with (0.5, 1) and at 41.7 with (2, 1).
+        // All fail for values out of range only (mallopt(3)). One heap for all threads: else every thread that Dispatch starts takes one
+        // of its own, whose free end malloc_trim(3) does not look at, and the few small objects that stay in each hold its pages. An
+        // hour of soak grew by 2 to 4 MiB so, whatever the two limits below were. Threads hardly ever allocate at the same time here.
+        mallopt(M_ARENA_MAX, 1)
+        // To set one of these ends their raising (to 64 MiB at most, by the largest block ever freed: the heap kept 8 MiB after one
+        // capture). The heap must not be cut and grown again for every block the pump seals, which takes half a MiB by arithmetic.
+        // Larger arrays lie outside of it.
         mallopt(M_TRIM_THRESHOLD, 2 << 20)
         mallopt(M_MMAP_THRESHOLD, 1 << 20)
     }
