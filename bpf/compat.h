@@ -80,6 +80,18 @@ static __always_inline bool fr_task_has_storage(struct task_struct *task)
 	return !bpf_core_field_exists(task->bpf_storage) || task->bpf_storage;
 }
 
+/* ns the hypervisor ran others on the CPU that task runs on, as far as the scheduler took note (update_rq_clock_task, at each switch; where
+ * it does not, without CONFIG_PARAVIRT_TIME_ACCOUNTING, the timer tick: steal_account_process_time). 0 on hardware of its own. By the run
+ * queue: per-CPU variables can be had only where the kernel keeps their names (CONFIG_KALLSYMS_ALL). */
+static __always_inline u64 fr_steal(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->se.cfs_rq))
+		return 0;
+	if (bpf_core_field_exists(struct rq, prev_steal_time_rq))
+		return task->se.cfs_rq->rq->prev_steal_time_rq;
+	return bpf_core_field_exists(struct rq, prev_steal_time) ? task->se.cfs_rq->rq->prev_steal_time : 0;
+}
+
 /* The syscall a thread blocks in, by the number its architecture gave it; a kernel thread, or a fault, is in none. */
 static __always_inline u32 fr_task_syscall(struct task_struct *task)
 {

@@ -182,7 +182,8 @@ enum fr_off_why {
 	FR_OFF_IO = 4,		/* in_iowait: block I/O */
 	FR_OFF_STOPPED = 5,	/* a signal or a tracer */
 	FR_OFF_FROZEN = 6,	/* the cgroup freezer */
-	FR_OFF_RECLAIM = 7	/* freeing memory for itself, or made to wait for that */
+	FR_OFF_RECLAIM = 7,	/* freeing memory for itself, or made to wait for that */
+	FR_OFF_STOLEN = 8	/* it did not leave it, but the hypervisor ran others there: in steal time (proc_stat(5)) */
 };
 enum fr_slice_flag {
 	FR_SLICE_OPEN = 1,	/* still so when asked */
@@ -196,7 +197,7 @@ struct fr_slice {
 	struct fr_header h;	/* ts = back on the CPU */
 	__fr_u64 start;		/* off the CPU */
 	__fr_u64 woken;		/* runnable again; 0: it was all along, or is not yet; a burst: ns, not a time */
-	__fr_u64 spent;		/* bursts and reclaim: ns of it between start and end; of reclaim on and off the CPU */
+	__fr_u64 spent;		/* bursts, reclaim, stolen: ns of it between start and end; of reclaim on and off the CPU */
 	__fr_u32 tid;
 	__fr_u32 pid;
 	__fr_u32 syscall;	/* number on this architecture; FR_NO_SYSCALL: not in one, or preempted */

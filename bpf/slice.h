@@ -23,6 +23,8 @@ struct fr_thread {
 	struct fr_off reclaim;	/* the burst it is part of */
 	struct fr_off preempted;	/* bursts of short slices; start: 0 when there is none */
 	struct fr_off blocked;
+	struct fr_off stolen;	/* the same of runs, for what the hypervisor took of each; now.end: when this one began */
+	u64 steal;		/* of the CPU it is on, when it came there, + 1; 0: it is on none, or came before it was followed */
 	u64 stack_told;		/* of the block that began then */
 	u32 count;		/* of slices ever kept */
 	u32 softirqs;		/* 1: a ksoftirqd. It handles no turns, and has no slices */
@@ -118,6 +120,38 @@ static __always_inline void fr_burst_add(struct fr_thread *t, struct fr_off *bur
 		burst->woken += off->end - off->start;
 	else if (off->woken)
 		burst->woken += off->end - off->woken;
+}
+
+/* The thread is put on this CPU. */
+static __always_inline void fr_put_on(struct fr_thread *t, struct task_struct *task)
+{
+	t->steal = fr_steal(task) + 1;
+}
+
+/* And is taken off it: what was stolen meanwhile. (What is noted later is the next thread's.) */
+static __always_inline void fr_taken_off(struct fr_thread *t, struct task_struct *task, u64 now)
+{
+	u64 begin = t->steal, stolen = begin ? fr_steal(task) + 1 - begin : 0;
+	t->steal = 0;
+	if (!stolen)
+		return;
+	struct fr_off run = {.start = t->now.end, .end = now, .spent = stolen, .syscall = FR_NO_SYSCALL, .why = FR_OFF_STOLEN};
+	if (stolen >= FR_LONG_BLOCK_NS) {
+		fr_keep(t, &run);
+		return;
+	}
+	struct fr_off *burst = &t->stolen;
+	if (burst->start && (run.start - burst->end > FR_BURST_APART_NS || now - burst->start > FR_BURST_NS)) {
+		if (burst->spent >= FR_BURST_FLOOR_NS)
+			fr_keep(t, burst);
+		burst->start = 0;
+	}
+	if (!burst->start) {
+		*burst = run;
+		return;
+	}
+	burst->end = now;
+	burst->spent += stolen;
 }
 
 /* From this length on a slice is kept by itself. */

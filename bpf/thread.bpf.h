@@ -6,6 +6,7 @@ static __always_inline int fr_on_switch(bool preempt, struct task_struct *prev, 
 	struct fr_thread *t = fr_thread_of(prev);
 	if (t) {
 		now = bpf_ktime_get_ns();
+		fr_taken_off(t, prev, now);
 		t->now.start = now;
 		t->now.woken = 0;
 		t->now.why = fr_off_why(prev, preempt);
@@ -29,6 +30,8 @@ static __always_inline int fr_on_switch(bool preempt, struct task_struct *prev, 
 	else
 		fr_slice_ends(t);
 	t->now.start = 0;
+	if (!t->softirqs)
+		fr_put_on(t, next);
 	return 0;
 }
 

@@ -152,7 +152,10 @@ struct socket {
 	struct sock *sk;
 };
 struct file;
-struct rq;
+struct rq {
+	u64 prev_steal_time;
+	u64 prev_steal_time_rq;
+};
 struct cfs_rq {
 	struct rq *rq;
 	int throttle_count;

@@ -76,6 +76,19 @@ extension Rules {
                 explained: time, summary: "waited for a CPU for \(it.part(time))", evidence: [thread.sentence])
     }
 
+    /// On a CPU that the hypervisor had given to others: in any stage where this end's thread has to act.
+    static func stolen(_ it: Case) -> Finding? {
+        let tid = reader(it)
+        guard tid != 0, it.evidence.threadsFollowed else { return nil }
+        let thread = ThreadTime(tid, in: it.ranges(own), it.evidence)
+        return thread.stolen == 0
+            ? nil
+            : Finding(
+                explained: thread.stolen,
+                summary: "the hypervisor ran others on its CPU (steal) for \(it.part(thread.stolen))",
+                evidence: [thread.sentence])
+    }
+
     /// Freed memory for itself, or was made to wait for that: its cgroup is at its limit, or the host is.
     static func reclaiming(_ it: Case) -> Finding? {
         let tid = reader(it)

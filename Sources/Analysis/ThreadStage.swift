@@ -9,6 +9,8 @@ public struct ThreadStage: Sendable, Equatable, Codable {
     /// Able to run, and waiting for a CPU; for its cgroup's quota.
     public var queued: UInt64
     public var throttled: UInt64
+    /// On a CPU, while the hypervisor ran others there. Captures of before it was looked at have none.
+    public var stolen: UInt64?
     public var reclaim: UInt64
     public var frozen: UInt64
     public var stopped: UInt64
@@ -36,7 +38,7 @@ func threadStages(of it: Case) -> [ThreadStage] {
         guard known <= range.lowerBound || stage.name == "application" else { return nil }
         let time = ThreadTime(tid, in: [range], it.evidence)
         return ThreadStage(
-            stage: stage.name, tid: tid, running: time.running, queued: time.queued, throttled: time.throttled,
+            stage: stage.name, tid: tid, running: time.running, queued: time.queued, throttled: time.throttled, stolen: time.stolen,
             reclaim: time.reclaim, frozen: time.frozen, stopped: time.stopped,
             blocked: time.blocked.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
                 .map { ThreadStage.Block(syscall: $0.key, time: $0.value) },

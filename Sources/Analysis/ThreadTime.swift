@@ -9,6 +9,8 @@ struct ThreadTime {
     private(set) var throttled: UInt64 = 0
     /// Freeing memory, on and off the CPU.
     private(set) var reclaim: UInt64 = 0
+    /// On the CPU as far as the kernel knew, while the hypervisor ran others there.
+    private(set) var stolen: UInt64 = 0
     private(set) var stopped: UInt64 = 0
     private(set) var frozen: UInt64 = 0
     /// ns blocked, by syscall's name.
@@ -24,6 +26,10 @@ struct ThreadTime {
         var off: UInt64 = 0
         for slice in evidence.slices where slice.tid == tid && !slice.isWithinReclaim {
             for range in ranges {
+                if slice.why == .stolen {
+                    stolen &+= Self.part(slice.spent, of: slice, in: range)
+                    continue
+                }
                 if slice.why == .reclaim && slice.spent > 0 {
                     let part = Self.part(slice.spent, of: slice, in: range)
                     reclaim &+= part
@@ -43,6 +49,9 @@ struct ThreadTime {
         }
         let all = ranges.reduce(UInt64(0)) { $0 &+ $1.length }
         running = all > off ? all - off : 0
+        // Spread evenly over a stretch, it may reach into what was no running.
+        stolen = min(stolen, running)
+        running -= stolen
     }
 
     private mutating func add(_ slice: Slice, _ stuck: UInt64, _ machine: String) {
@@ -109,6 +118,7 @@ struct ThreadTime {
         }
         if queued >= Self.worthSaying { parts.append("waiting for a CPU \(milliseconds(queued))") }
         if throttled > 0 { parts.append("out of CPU quota \(milliseconds(throttled))") }
+        if stolen >= Self.worthSaying { parts.append("its CPU taken by the hypervisor \(milliseconds(stolen))") }
         if reclaim > 0 { parts.append("freeing memory \(milliseconds(reclaim))") }
         if stopped > 0 { parts.append("stopped \(milliseconds(stopped))") }
         if frozen > 0 { parts.append("frozen \(milliseconds(frozen))") }

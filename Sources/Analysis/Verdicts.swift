@@ -99,6 +99,7 @@ enum Rules {
     static let all: [Rule] = [
         Rule(layer: "application", cause: "app.frozen", judge: frozen),
         Rule(layer: "host CPU", cause: "cpu.throttled", judge: throttled),
+        Rule(layer: "host CPU", cause: "cpu.steal", judge: stolen),
         Rule(layer: "host CPU", cause: "cpu.runqueue", judge: runQueue),
         Rule(layer: "memory", cause: "memory.reclaim", judge: reclaiming),
         Rule(layer: "host network stack", cause: "host.backlog", judge: backlog),

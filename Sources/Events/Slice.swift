@@ -1,7 +1,8 @@
 import CFlightrec
 
 /// A stretch in which a thread was off the CPU: blocked from `start` to `woken`, then waiting for a CPU to `end`
-/// (`sched_switch`, `sched_wakeup`). Or a burst of many short ones of the same kind, with running between them.
+/// (`sched_switch`, `sched_wakeup`). Or a burst of many short ones of the same kind, with running between them. Or a stretch on
+/// the CPU of which the hypervisor took a part.
 public struct Slice: Sendable, Equatable {
     public enum Why: UInt8, Sendable {
         /// Anything the recorder did not recognise.
@@ -18,6 +19,8 @@ public struct Slice: Sendable, Equatable {
         case frozen = 6
         /// Freeing memory for itself, or made to wait for that (`mm_vmscan_*_reclaim_begin`, `psi_memstall_enter`).
         case reclaim = 7
+        /// On the CPU as far as the kernel knew, while the hypervisor ran others there (steal time in proc_stat(5)).
+        case stolen = 8
     }
 
     public var container: ContainerKey
@@ -36,7 +39,8 @@ public struct Slice: Sendable, Equatable {
     public var isThrottled = false
     /// Part of a reclaim that has a slice of its own.
     public var isWithinReclaim = false
-    /// A burst: ns of it between `start` and `end`, of reclaims on and off the CPU, else off the CPU; 0: not a burst.
+    /// A burst: ns of it between `start` and `end`, of reclaims on and off the CPU, else off the CPU; 0: not a burst. Of a stretch on the
+    /// CPU what was stolen of it.
     public var spent: UInt64 = 0
     /// ns of a burst's `spent` in which the thread could run, and waited for a CPU.
     public var spentWaiting: UInt64 = 0
@@ -70,21 +74,21 @@ public struct Slice: Sendable, Equatable {
     }
 
     /// Many short ones; those of reclaim are told by `why`.
-    public var isBurst: Bool { spent > 0 && why != .reclaim }
+    public var isBurst: Bool { spent > 0 && why != .reclaim && why != .stolen }
 
     /// ns blocked, and waiting for a CPU.
     public var blockedTime: UInt64 { isBurst ? spent - spentWaiting : blocked.upperBound - blocked.lowerBound }
     public var waitingTime: UInt64 { isBurst ? spentWaiting : waiting.upperBound - waiting.lowerBound }
 
-    /// Off the CPU and not able to run; empty when preempted, and of a burst.
+    /// Off the CPU and not able to run; empty when preempted or on it, and of a burst.
     public var blocked: Range<Instant> {
-        let until = why == .preempted || isBurst ? start : woken ?? end
+        let until = why == .preempted || why == .stolen || isBurst ? start : woken ?? end
         return start..<max(start, min(until, end))
     }
 
     /// Able to run, and waiting for a CPU; empty of a burst.
     public var waiting: Range<Instant> {
-        if isBurst { return start..<start }
+        if isBurst || why == .stolen { return start..<start }
         let from = why == .preempted ? start : woken ?? end
         return min(from, end)..<max(end, min(from, end))
     }

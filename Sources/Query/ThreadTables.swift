@@ -3,7 +3,7 @@ import Events
 
 extension Tables {
     static let slices = EventTable<Slice, Slice>(
-        name: "slices", kind: "slice", about: "stretches in which a thread that handles turns was off the CPU",
+        name: "slices", kind: "slice", about: "stretches in which a thread that handles turns was off the CPU, or its CPU taken by the hypervisor",
         kinds: [.slice], events: { $0.slices }, at: { $0.end }, row: { $0 },
         // A thread begins one slice at a time (EventCollector). Mixed, so that two are the same by chance once in 2^64.
         identity: { slice in
@@ -17,7 +17,7 @@ extension Tables {
             Column("pid", "of its process") { row, _ in .integer(row.pid) },
             Column("tid", "the thread") { row, _ in .integer(row.tid) },
         ] + Column.time("started_at", "start", .start) { $0.start } + Column.time("ended_at", "end") { $0.end } + [
-            Column("why", .text, "preempted, sleep, uninterruptible, io, stopped, frozen, reclaim or other") { row, _ in
+            Column("why", .text, "preempted, sleep, uninterruptible, io, stopped, frozen, reclaim, stolen or other") { row, _ in
                 .text("\(row.why)")
             },
             Column("syscall", .text, "it was blocked in; null: in none") { row, names in
@@ -29,6 +29,9 @@ extension Tables {
                 .flag(row.isThrottled)
             },
             Column("reclaim_ns", "spent freeing memory") { row, _ in .integer(row.why == .reclaim ? row.spent : 0) },
+            Column("stolen_ns", "on its CPU, while the hypervisor ran others there") { row, _ in
+                .integer(row.why == .stolen ? row.spent : 0)
+            },
             Column("burst", .flag, "1: many short ones, with running between them") { row, _ in .flag(row.isBurst) },
             Column("in_flight", .flag, "1: still so at its end") { row, _ in .flag(row.isOpen) },
         ])

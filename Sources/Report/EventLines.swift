@@ -108,6 +108,10 @@ private func describe(_ slice: Slice, _ evidence: Evidence, _ style: Style) -> S
         parts.append(
             "\(slice.isThrottled ? "out of CPU quota" : "waiting for a CPU") \(style.duration(slice.waitingTime))")
     }
+    if slice.why == .stolen {
+        let on = style.duration(slice.end &- slice.start)
+        parts.append("its CPU taken by the hypervisor \(style.duration(slice.spent)) within \(on)")
+    }
     if slice.isBurst { parts.append("in many short waits within \(style.duration(slice.end &- slice.start))") }
     return parts.joined(separator: ", ") + (slice.isOpen ? ", still" : "")
 }

@@ -69,6 +69,7 @@ func eventsJSON(_ scope: Scope, to sink: (String) -> Void) throws {
                 + ",\"syscall\":\(slice.syscall == nil ? "null" : "\"\(evidence.syscallName(slice.syscall))\"")"
                 + ",\"blocked_ns\":\(slice.blockedTime),\"waiting_ns\":\(slice.waitingTime)"
                 + ",\"throttled\":\(slice.isThrottled),\"reclaim_ns\":\(slice.why == .reclaim ? slice.spent : 0)"
+                + ",\"stolen_ns\":\(slice.why == .stolen ? slice.spent : 0)"
                 + ",\"burst_ns\":\(slice.isBurst ? slice.end &- slice.start : 0)"
                 + ",\"in_flight\":\(slice.isOpen)}"
         },

@@ -114,6 +114,7 @@ private func turnObject(_ turn: Turn, _ incident: Incident, _ scope: Scope) -> J
                 ]
             }),
         "unexplained_ns": .integer(incident.unexplained),
+        "threads": .array(incident.threads.map(threadObject)),
         "calls": .array(
             incident.calls.map { call in
                 let offset: UInt64 = call.turn.start > turn.start ? call.turn.start - turn.start : 0

@@ -6,7 +6,7 @@ func threadSection(_ incident: Incident, _ style: Style) -> Section {
     guard let tid = incident.threads.first?.tid else { return ("THREAD", "", []) }
     let all: [(title: String, time: (ThreadStage) -> UInt64)] = [
         ("RUNNING", { $0.running }), ("FOR A CPU", { $0.queued }), ("NO QUOTA", { $0.throttled }),
-        ("RECLAIM", { $0.reclaim }),
+        ("STOLEN", { $0.stolen ?? 0 }), ("RECLAIM", { $0.reclaim }),
         ("STOPPED", { $0.frozen &+ $0.stopped }), ("BLOCKED", { $0.blocked.reduce(0) { $0 &+ $1.time } }),
     ]
     // What never happened needs no column.
@@ -29,6 +29,18 @@ func threadSection(_ incident: Incident, _ style: Style) -> Section {
         }
     }
     return ("THREAD", "what thread \(tid) did in the stages that were its own", lines)
+}
+
+/// `show --json`: `turn.threads`. The times of a stage sum to its duration.
+func threadObject(_ one: ThreadStage) -> JSONValue {
+    [
+        "stage": .name(one.stage), "tid": .integer(one.tid), "running_ns": .integer(one.running),
+        "queued_ns": .integer(one.queued), "throttled_ns": .integer(one.throttled),
+        "stolen_ns": one.stolen.map { .integer($0) } ?? .null, "reclaim_ns": .integer(one.reclaim),
+        "frozen_ns": .integer(one.frozen), "stopped_ns": .integer(one.stopped),
+        "blocked": .array(one.blocked.map { ["syscall": .name($0.syscall), "ns": .integer($0.time)] }),
+        "stack": .array(one.stack.map { .name($0) }),
+    ]
 }
 
 /// Calls the slow turn waited for, each with its own cause.

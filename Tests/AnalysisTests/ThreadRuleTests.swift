@@ -139,6 +139,28 @@ private let at: UInt64 = 10_000 * ms
         #expect(abs(verdict.share - 700.0 / 800) < 0.01)
     }
 
+    @Test func whatTheHypervisorTookIsNotComputed() {
+        func stolen(_ taken: UInt64) -> Slice {
+            var run = slice(0, 790, why: .stolen)
+            run.spent = taken * ms
+            return run
+        }
+        let most = verdict(evidence([stolen(600)]))
+        #expect(most.cause == "cpu.steal" && most.confidence == .medium)
+        #expect(abs(most.share - 600.0 / 800) < 0.01)
+        #expect(most.evidence.contains { $0.hasPrefix("also app.cpu") })
+        let some = verdict(evidence([stolen(200)]))
+        #expect(some.cause == "app.cpu" && abs(some.share - 590.0 / 800) < 0.01)
+        #expect(some.evidence.contains { $0.hasPrefix("also cpu.steal") })
+        // Asleep for most of the stretch, it can't have been taken more than the rest.
+        let asleep = verdict(evidence([stolen(600), slice(10, 780, syscall: 230)]))
+        #expect(asleep.cause == "app.sleep")
+        let incident = analyze(evidence([stolen(600)]))
+        let stage = incident.threads.first { $0.stage == "application" }
+        let whole = incident.waterfall?.stages.first { $0.name == "application" }
+        #expect(stage != nil && stage.map { $0.running + ($0.stolen ?? 0) } == whole?.duration)
+    }
+
     @Test func burstsOfShortBlocksCountByWhatWasSpentInThem() {
         var naps = slice(10, 780, syscall: 230)
         naps.spent = 600 * ms

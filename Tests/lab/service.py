@@ -247,11 +247,12 @@ def ask(host: str, port: int, command: str, ms: str, style: str) -> None:
         else:
             connection.sendall(line + (b"none 0\n" if style == "pipelined" else b""))
         reply = replies.readline()
-        waited = (time.monotonic() - begin) * 1000
         if not reply:
             sys.exit("the server closed the connection without an answer")
+        # The server may be kept from the second one: the turn ends with it.
         if style == "pipelined":
             replies.readline()
+        waited = (time.monotonic() - begin) * 1000
         print(json.dumps({"ms": waited, "detail": (reply.split() + ["-"])[1] if len(reply) < 100 else "-"}))
 
 
