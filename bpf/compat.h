@@ -92,6 +92,14 @@ static __always_inline u64 fr_steal(struct task_struct *task)
 	return bpf_core_field_exists(struct rq, prev_steal_time) ? task->se.cfs_rq->rq->prev_steal_time : 0;
 }
 
+/* The CPU whose steal that is. */
+static __always_inline u32 fr_steal_cpu(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->se.cfs_rq) || !bpf_core_field_exists(struct rq, cpu))
+		return 0;
+	return task->se.cfs_rq->rq->cpu;
+}
+
 /* The syscall a thread blocks in, by the number its architecture gave it; a kernel thread, or a fault, is in none. */
 static __always_inline u32 fr_task_syscall(struct task_struct *task)
 {

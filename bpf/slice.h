@@ -28,6 +28,7 @@ struct fr_thread {
 	u64 stack_told;		/* of the block that began then */
 	u32 count;		/* of slices ever kept */
 	u32 softirqs;		/* 1: a ksoftirqd. It handles no turns, and has no slices */
+	u32 cpu;		/* whose steal that is */
 	struct fr_off slices[FR_SLICES];
 };
 
@@ -126,12 +127,25 @@ static __always_inline void fr_burst_add(struct fr_thread *t, struct fr_off *bur
 static __always_inline void fr_put_on(struct fr_thread *t, struct task_struct *task)
 {
 	t->steal = fr_steal(task) + 1;
+	t->cpu = fr_steal_cpu(task);
 }
 
-/* And is taken off it: what was stolen meanwhile. (What is noted later is the next thread's.) */
+/* What was stolen since. 0 too where it came to this CPU unseen: the kernel leaves programs out that would nest. */
+static __always_inline u64 fr_stolen(struct fr_thread *t, struct task_struct *task, u64 now)
+{
+	u64 begin = t->steal;
+	if (!begin || t->cpu != fr_steal_cpu(task) || now <= t->now.end)
+		return 0;
+	s64 stolen = fr_steal(task) + 1 - begin;
+	if (stolen <= 0)
+		return 0;
+	return stolen < now - t->now.end ? stolen : now - t->now.end;
+}
+
+/* The thread is taken off it. (What is noted later is the next one's.) */
 static __always_inline void fr_taken_off(struct fr_thread *t, struct task_struct *task, u64 now)
 {
-	u64 begin = t->steal, stolen = begin ? fr_steal(task) + 1 - begin : 0;
+	u64 stolen = fr_stolen(t, task, now);
 	t->steal = 0;
 	if (!stolen)
 		return;

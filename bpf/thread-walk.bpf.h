@@ -52,12 +52,12 @@ static __always_inline bool fr_stolen_so_far(struct fr_thread *t, struct task_st
 	run->start = t->now.end;
 	run->woken = 0;
 	run->end = now;
-	run->spent = fr_steal(task) + 1 - begin;
+	run->spent = fr_stolen(t, task, now);
 	run->syscall = FR_NO_SYSCALL;
 	run->why = FR_OFF_STOLEN;
 	run->flags = 0;
 	/* It may have left the CPU while this was read. */
-	return t->steal == begin && (s64)run->spent >= (s64)FR_LONG_BLOCK_NS && now > run->start;
+	return t->steal == begin && !t->now.start && run->spent >= FR_LONG_BLOCK_NS;
 }
 
 static __always_inline void fr_slice_emit(struct task_struct *task, u64 container, struct fr_off *off)

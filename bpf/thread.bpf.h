@@ -20,18 +20,20 @@ static __always_inline int fr_on_switch(bool preempt, struct task_struct *prev, 
 			fr_softirqs_done();
 	}
 	t = fr_thread_of(next);
-	if (!t || !t->now.start)
+	if (!t)
 		return 0;
 	if (!now)
 		now = bpf_ktime_get_ns();
 	t->now.end = now;
+	if (!t->softirqs)
+		fr_put_on(t, next);
+	if (!t->now.start)
+		return 0;
 	if (t->softirqs)
 		fr_softirqs_due(next, t->now.why == FR_OFF_PREEMPTED ? t->now.start : t->now.woken);
 	else
 		fr_slice_ends(t);
 	t->now.start = 0;
-	if (!t->softirqs)
-		fr_put_on(t, next);
 	return 0;
 }
 

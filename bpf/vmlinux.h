@@ -153,6 +153,7 @@ struct socket {
 };
 struct file;
 struct rq {
+	int cpu;
 	u64 prev_steal_time;
 	u64 prev_steal_time_rq;
 };

@@ -38,7 +38,8 @@ func threadStages(of it: Case) -> [ThreadStage] {
         guard known <= range.lowerBound || stage.name == "application" else { return nil }
         let time = ThreadTime(tid, in: [range], it.evidence)
         return ThreadStage(
-            stage: stage.name, tid: tid, running: time.running, queued: time.queued, throttled: time.throttled, stolen: time.stolen,
+            stage: stage.name, tid: tid, running: time.running, queued: time.queued, throttled: time.throttled,
+            stolen: time.stolen,
             reclaim: time.reclaim, frozen: time.frozen, stopped: time.stopped,
             blocked: time.blocked.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
                 .map { ThreadStage.Block(syscall: $0.key, time: $0.value) },

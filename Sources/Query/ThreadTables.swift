@@ -3,7 +3,8 @@ import Events
 
 extension Tables {
     static let slices = EventTable<Slice, Slice>(
-        name: "slices", kind: "slice", about: "stretches in which a thread that handles turns was off the CPU, or its CPU taken by the hypervisor",
+        name: "slices", kind: "slice",
+        about: "stretches in which a thread that handles turns was off the CPU, or its CPU taken by the hypervisor",
         kinds: [.slice], events: { $0.slices }, at: { $0.end }, row: { $0 },
         // A thread begins one slice at a time (EventCollector). Mixed, so that two are the same by chance once in 2^64.
         identity: { slice in
@@ -17,7 +18,8 @@ extension Tables {
             Column("pid", "of its process") { row, _ in .integer(row.pid) },
             Column("tid", "the thread") { row, _ in .integer(row.tid) },
         ] + Column.time("started_at", "start", .start) { $0.start } + Column.time("ended_at", "end") { $0.end } + [
-            Column("why", .text, "preempted, sleep, uninterruptible, io, stopped, frozen, reclaim, stolen or other") { row, _ in
+            Column("why", .text, "preempted, sleep, uninterruptible, io, stopped, frozen, reclaim, stolen or other") {
+                row, _ in
                 .text("\(row.why)")
             },
             Column("syscall", .text, "it was blocked in; null: in none") { row, names in
