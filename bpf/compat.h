@@ -81,15 +81,19 @@ static __always_inline bool fr_task_has_storage(struct task_struct *task)
 }
 
 /* ns the hypervisor ran others on the CPU that task runs on, as far as the scheduler took note (update_rq_clock_task, at each switch; where
- * it does not, without CONFIG_PARAVIRT_TIME_ACCOUNTING, the timer tick: steal_account_process_time). 0 on hardware of its own. By the run
+ * it does not, or has no CONFIG_PARAVIRT_TIME_ACCOUNTING, the timer tick: steal_account_process_time). 0 on hardware of its own. By the run
  * queue: per-CPU variables can be had only where the kernel keeps their names (CONFIG_KALLSYMS_ALL). */
 static __always_inline u64 fr_steal(struct task_struct *task)
 {
 	if (!bpf_core_field_exists(task->se.cfs_rq))
 		return 0;
+	u64 steal = 0;
 	if (bpf_core_field_exists(struct rq, prev_steal_time_rq))
-		return task->se.cfs_rq->rq->prev_steal_time_rq;
-	return bpf_core_field_exists(struct rq, prev_steal_time) ? task->se.cfs_rq->rq->prev_steal_time : 0;
+		steal = task->se.cfs_rq->rq->prev_steal_time_rq;
+	/* It is there and stands still with no-steal-acc, and on some Xen. */
+	if (!steal && bpf_core_field_exists(struct rq, prev_steal_time))
+		steal = task->se.cfs_rq->rq->prev_steal_time;
+	return steal;
 }
 
 /* The CPU whose steal that is. */

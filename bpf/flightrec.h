@@ -244,6 +244,7 @@ struct fr_softirq_total {
 	__fr_u64 due;		/* since when the one being served was, at the most; 0: it ran where it was raised */
 	__fr_u64 entered;	/* 0: not running */
 	__fr_u64 left;		/* when it last ran out */
+	__fr_u64 stolen;	/* ns since boot that the hypervisor ran others on this CPU, + 1, as of then; 0: not looked at. Not of NET_RX */
 };
 
 /* Per CPU. emitted = delivered + lost, by kind, always. */
@@ -283,7 +284,7 @@ FR_ASSERT(fr_softirq, 80);
 FR_ASSERT(fr_slice, 64);
 FR_ASSERT(fr_queued, 104);
 FR_ASSERT(fr_stack, 136);
-FR_ASSERT(fr_softirq_total, 56);
+FR_ASSERT(fr_softirq_total, 64);
 FR_ASSERT(fr_counters, 296);
 FR_ASSERT(fr_service, 16);
 FR_ASSERT(fr_brief, 88);

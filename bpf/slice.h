@@ -5,6 +5,7 @@
 #define FLIGHTREC_SLICE_H
 
 #define FR_SLICES 64	/* a power of 2 */
+#define FR_STOLEN 16	/* too */
 
 struct fr_off {
 	u64 start;
@@ -23,12 +24,15 @@ struct fr_thread {
 	struct fr_off reclaim;	/* the burst it is part of */
 	struct fr_off preempted;	/* bursts of short slices; start: 0 when there is none */
 	struct fr_off blocked;
-	struct fr_off stolen;	/* the same of runs, for what the hypervisor took of each; now.end: when this one began */
-	u64 steal;		/* of the CPU it is on, when it came there, + 1; 0: it is on none, or came before it was followed */
+	struct fr_off stolen;	/* a burst of runs of which the hypervisor took a part, and those before it */
+	struct fr_off stolen_before[FR_STOLEN];
+	u64 ran;		/* on its CPU without a look at that since then */
+	u64 steal;		/* of that CPU, as of then, + 1; 0: it is on none */
 	u64 stack_told;		/* of the block that began then */
 	u32 count;		/* of slices ever kept */
 	u32 softirqs;		/* 1: a ksoftirqd. It handles no turns, and has no slices */
 	u32 cpu;		/* whose steal that is */
+	u32 stolen_count;
 	struct fr_off slices[FR_SLICES];
 };
 
@@ -59,6 +63,7 @@ u32 fr_slices_wanted = 0;	/* something is slow: a thread that ends tells its sli
 #define FR_BURST_NS 50000000ULL
 /* Less than this of a burst is not worth a place. */
 #define FR_BURST_FLOOR_NS 100000ULL
+#include "stolen.h"
 /* A block this long is worth its stack. */
 #define FR_STACK_FLOOR_NS 50000000ULL
 
@@ -89,6 +94,8 @@ static __always_inline u32 fr_follow(struct fr_sock *st)
 		return tid;
 	t->container = st->container;
 	st->followed = tid;
+	if (!t->steal && !t->now.start)
+		fr_put_on(t, bpf_get_current_task_btf(), bpf_ktime_get_ns());
 	return tid;
 }
 
@@ -121,51 +128,6 @@ static __always_inline void fr_burst_add(struct fr_thread *t, struct fr_off *bur
 		burst->woken += off->end - off->start;
 	else if (off->woken)
 		burst->woken += off->end - off->woken;
-}
-
-/* The thread is put on this CPU. */
-static __always_inline void fr_put_on(struct fr_thread *t, struct task_struct *task)
-{
-	t->steal = fr_steal(task) + 1;
-	t->cpu = fr_steal_cpu(task);
-}
-
-/* What was stolen since. 0 too where it came to this CPU unseen: the kernel leaves programs out that would nest. */
-static __always_inline u64 fr_stolen(struct fr_thread *t, struct task_struct *task, u64 now)
-{
-	u64 begin = t->steal;
-	if (!begin || t->cpu != fr_steal_cpu(task) || now <= t->now.end)
-		return 0;
-	s64 stolen = fr_steal(task) + 1 - begin;
-	if (stolen <= 0)
-		return 0;
-	return stolen < now - t->now.end ? stolen : now - t->now.end;
-}
-
-/* The thread is taken off it. (What is noted later is the next one's.) */
-static __always_inline void fr_taken_off(struct fr_thread *t, struct task_struct *task, u64 now)
-{
-	u64 stolen = fr_stolen(t, task, now);
-	t->steal = 0;
-	if (!stolen)
-		return;
-	struct fr_off run = {.start = t->now.end, .end = now, .spent = stolen, .syscall = FR_NO_SYSCALL, .why = FR_OFF_STOLEN};
-	if (stolen >= FR_LONG_BLOCK_NS) {
-		fr_keep(t, &run);
-		return;
-	}
-	struct fr_off *burst = &t->stolen;
-	if (burst->start && (run.start - burst->end > FR_BURST_APART_NS || now - burst->start > FR_BURST_NS)) {
-		if (burst->spent >= FR_BURST_FLOOR_NS)
-			fr_keep(t, burst);
-		burst->start = 0;
-	}
-	if (!burst->start) {
-		*burst = run;
-		return;
-	}
-	burst->end = now;
-	burst->spent += stolen;
 }
 
 /* From this length on a slice is kept by itself. */

@@ -117,6 +117,20 @@ int BPF_PROG(softirq_entry_tp, unsigned int vector)
 	return 0;
 }
 
+/* This CPU's steal, and that of the thread on it. The helper is of 5.11, as is a thread's storage. */
+static __always_inline void fr_steal_tick(struct fr_softirq_total *total, u64 now)
+{
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return;
+	struct task_struct *task = bpf_get_current_task_btf();
+	total->stolen = fr_steal(task) + 1;
+	if (!fr_follow_threads)
+		return;
+	struct fr_thread *t = fr_thread_of(task);
+	if (t && !t->softirqs)
+		fr_look_at_steal(t, task, now);
+}
+
 SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_exit_tp, unsigned int vector)
 {
@@ -136,6 +150,9 @@ int BPF_PROG(softirq_exit_tp, unsigned int vector)
 		fr_softirq_was_slow(deferred ? t->due : t->entered, now);
 	t->entered = 0;
 	t->left = now;
+	/* The others run about as often as the timer ticks, and on the hot path there is but this one. */
+	if (vector != FR_NET_RX)
+		fr_steal_tick(t, now);
 	if (run < fr_softirq_run_ns && deferred < fr_softirq_late_ns)
 		return 0;
 	struct fr_softirq *e = fr_reserve(sizeof(*e), FR_SOFTIRQ);

@@ -43,23 +43,6 @@ static __always_inline bool fr_burst_counts(const struct fr_off *burst)
 	return burst->start && burst->spent >= FR_BURST_FLOOR_NS && burst->end > fr_slices_since;
 }
 
-/* The run it is in, where so much of that was stolen that it will be kept by itself. */
-static __always_inline bool fr_stolen_so_far(struct fr_thread *t, struct task_struct *task, u64 now, struct fr_off *run)
-{
-	u64 begin = t->steal;
-	if (!begin || t->now.start)
-		return false;
-	run->start = t->now.end;
-	run->woken = 0;
-	run->end = now;
-	run->spent = fr_stolen(t, task, now);
-	run->syscall = FR_NO_SYSCALL;
-	run->why = FR_OFF_STOLEN;
-	run->flags = 0;
-	/* It may have left the CPU while this was read. */
-	return t->steal == begin && !t->now.start && run->spent >= FR_LONG_BLOCK_NS;
-}
-
 static __always_inline void fr_slice_emit(struct task_struct *task, u64 container, struct fr_off *off)
 {
 	struct fr_slice *e = fr_reserve(sizeof(*e), FR_SLICE);
@@ -92,13 +75,15 @@ int BPF_PROG(exit_tp, struct task_struct *task)
 	burst = t->blocked;
 	if (fr_burst_counts(&burst) && burst.spent >= least)
 		fr_slice_emit(task, t->container, &burst);
+	for (int i = 0; i < FR_STOLEN; i++) {
+		burst = t->stolen_before[i];
+		if (fr_burst_counts(&burst) && burst.spent >= least)
+			fr_slice_emit(task, t->container, &burst);
+	}
 	burst = t->stolen;
 	if (fr_burst_counts(&burst) && burst.spent >= least)
 		fr_slice_emit(task, t->container, &burst);
-	u64 now = bpf_ktime_get_ns();
-	if (fr_reclaim_so_far(t, now, &burst))
-		fr_slice_emit(task, t->container, &burst);
-	if (fr_stolen_so_far(t, task, now, &burst))
+	if (fr_reclaim_so_far(t, bpf_ktime_get_ns(), &burst))
 		fr_slice_emit(task, t->container, &burst);
 	return 0;
 }
@@ -147,11 +132,14 @@ int walk_threads(struct bpf_iter__task *ctx)
 	off = t->blocked;
 	if (fr_burst_counts(&off))
 		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
+	for (int i = 0; i < FR_STOLEN; i++) {
+		off = t->stolen_before[i];
+		if (fr_burst_counts(&off))
+			fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
+	}
 	off = t->stolen;
 	if (fr_burst_counts(&off))
 		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
-	if (fr_stolen_so_far(t, task, now, &off))
-		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, FR_SLICE_OPEN);
 	off = t->now;
 	/* One that is shorter may end as part of a burst: told now, it would count twice. */
 	if (!off.start || now <= off.start || now - off.start < fr_slice_least(&off))

@@ -6,7 +6,10 @@ static __always_inline int fr_on_switch(bool preempt, struct task_struct *prev, 
 	struct fr_thread *t = fr_thread_of(prev);
 	if (t) {
 		now = bpf_ktime_get_ns();
-		fr_taken_off(t, prev, now);
+		if (!t->softirqs) {
+			fr_look_at_steal(t, prev, now);
+			t->steal = 0;
+		}
 		t->now.start = now;
 		t->now.woken = 0;
 		t->now.why = fr_off_why(prev, preempt);
@@ -26,7 +29,7 @@ static __always_inline int fr_on_switch(bool preempt, struct task_struct *prev, 
 		now = bpf_ktime_get_ns();
 	t->now.end = now;
 	if (!t->softirqs)
-		fr_put_on(t, next);
+		fr_put_on(t, next, now);
 	if (!t->now.start)
 		return 0;
 	if (t->softirqs)

@@ -273,7 +273,7 @@ struct bpf_iter__task_file {
 
 #pragma clang attribute pop
 
-enum bpf_func_id { BPF_FUNC_loop = 181, BPF_FUNC_map_lookup_percpu_elem = 195 };
+enum bpf_func_id { BPF_FUNC_get_current_task_btf = 158, BPF_FUNC_loop = 181, BPF_FUNC_map_lookup_percpu_elem = 195 };
 enum skb_drop_reason { SKB_DROP_REASON_NOT_SPECIFIED = 2, SKB_DROP_REASON_QUEUE_PURGE = 3, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 4 };
 
 #endif

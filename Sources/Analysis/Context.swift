@@ -1,6 +1,6 @@
 import Events
 
-/// Softirq work of one CPU in one tick: the timeline's load lane, and what the incident is compared with.
+/// Softirq work of one CPU in one tick, and what was stolen of it: the timeline's load lane, and what the incident is compared with.
 public struct SoftirqTick: Sendable, Equatable, Codable {
     public var cpu: UInt16
     public var from: Instant
@@ -8,13 +8,16 @@ public struct SoftirqTick: Sendable, Equatable, Codable {
     /// ns spent in softirqs.
     public var total: UInt64
     public var netRX: UInt64
+    /// ns the hypervisor ran others on this CPU (steal in proc_stat(5)).
+    public var stolen: UInt64
 
-    public init(cpu: UInt16, from: Instant, to: Instant, total: UInt64, netRX: UInt64) {
+    public init(cpu: UInt16, from: Instant, to: Instant, total: UInt64, netRX: UInt64, stolen: UInt64 = 0) {
         self.cpu = cpu
         self.from = from
         self.to = to
         self.total = total
         self.netRX = netRX
+        self.stolen = stolen
     }
 }
 

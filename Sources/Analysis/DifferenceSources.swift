@@ -52,6 +52,7 @@ extension Comparison {
                     "softirq NET_RX on CPU \(busiest.key)", nil, before.byCPU[busiest.key] ?? 0, busiest.value, .cpu,
                     floor: 0.01))
         }
+        found.append(growth("stolen by the hypervisor", nil, before.stolen, during.stolen, .cpu, floor: 0.01))
         return found.compactMap(\.self)
     }
 
@@ -146,10 +147,11 @@ extension Comparison {
     }
 }
 
-/// NET_RX in an interval, in CPUs; a tick that reaches past it counts in proportion.
+/// NET_RX in an interval and what the hypervisor took, in CPUs; a tick that reaches past it counts in proportion.
 private struct SoftirqShare {
     var all = 0.0
     var byCPU: [UInt16: Double] = [:]
+    var stolen = 0.0
     /// ns of it that ticks cover.
     var time: Double
 
@@ -161,10 +163,12 @@ private struct SoftirqShare {
             guard !part.isEmpty else { continue }
             covered.insert(part)
             byCPU[tick.cpu, default: 0] += Double(tick.netRX) * Double(part.length) / Double(whole.length)
+            stolen += Double(tick.stolen) * Double(part.length) / Double(whole.length)
         }
         time = covered.reduce(0) { $0 + Double($1.length) }
         guard time > 0 else { return }
         for cpu in byCPU.keys { byCPU[cpu]? /= time }
+        stolen /= time
         all = byCPU.values.reduce(0, +)
     }
 }

@@ -76,10 +76,11 @@ enum EvidenceRows {
                 Int64(total.cpu), Int64(total.vector), total.count.signed, total.total.signed, total.max.signed,
                 total.deferredMax.signed)
         }
-        let ticks = try Insert(db, "softirq_tick", "cpu from_ns to_ns total_ns net_rx_ns")
+        let ticks = try Insert(db, "softirq_tick", "cpu from_ns to_ns total_ns net_rx_ns stolen_ns")
         for tick in evidence.softirqTicks {
             try ticks.row(
-                Int64(tick.cpu), tick.from.signed, tick.to.signed, tick.total.signed, tick.netRX.signed)
+                Int64(tick.cpu), tick.from.signed, tick.to.signed, tick.total.signed, tick.netRX.signed,
+                tick.stolen.signed)
         }
         try ContextRows.insert(evidence, into: db)
     }

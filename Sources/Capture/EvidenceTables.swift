@@ -10,6 +10,7 @@ enum EvidenceTables {
 
     /// From this version on a gap says whose events are missing (schema/004).
     private static let gapsHaveContainersSince = 4
+    private static let stealSince = 5
 
     /// `version`: the capture's.
     static func read(into evidence: inout Evidence, from db: Database, version: UInt32) throws {
@@ -61,7 +62,7 @@ enum EvidenceTables {
         }
         try each(db, "reason, name", "drop_reason") { evidence.dropReasons[try $0.number(0)] = try $0.text(1) }
         try each(db, "address, name", "symbol") { evidence.symbols[try $0.bits(0)] = try $0.text(1) }
-        try readLoad(into: &evidence, from: db)
+        try readLoad(into: &evidence, from: db, hasSteal: version >= stealSince)
     }
 
     private static func readSockets(into evidence: inout Evidence, from db: Database) throws {
@@ -82,7 +83,7 @@ enum EvidenceTables {
         }
     }
 
-    private static func readLoad(into evidence: inout Evidence, from db: Database) throws {
+    private static func readLoad(into evidence: inout Evidence, from db: Database, hasSteal: Bool) throws {
         try each(
             db, "cpu, vector, count, total_ns, max_ns, deferred_max_ns", "softirq_total ORDER BY rowid"
         ) {
@@ -91,11 +92,12 @@ enum EvidenceTables {
                     cpu: try $0.number(0), vector: try $0.number(1), count: try $0.bits(2), total: try $0.bits(3),
                     max: try $0.bits(4), deferredMax: try $0.bits(5)))
         }
-        try each(db, "cpu, from_ns, to_ns, total_ns, net_rx_ns", "softirq_tick ORDER BY rowid") {
+        let stolen = hasSteal ? "stolen_ns" : "0"
+        try each(db, "cpu, from_ns, to_ns, total_ns, net_rx_ns, \(stolen)", "softirq_tick ORDER BY rowid") {
             evidence.softirqTicks.append(
                 SoftirqTick(
                     cpu: try $0.number(0), from: try $0.bits(1), to: try $0.bits(2), total: try $0.bits(3),
-                    netRX: try $0.bits(4)))
+                    netRX: try $0.bits(4), stolen: try $0.bits(5)))
         }
         try ContextRows.read(into: &evidence, from: db)
     }

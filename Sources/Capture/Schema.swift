@@ -11,6 +11,7 @@ enum Schema {
         text(flightrec_schema_002_text(), flightrec_schema_002_size),
         text(flightrec_schema_003_text(), flightrec_schema_003_size),
         text(flightrec_schema_004_text(), flightrec_schema_004_size),
+        text(flightrec_schema_005_text(), flightrec_schema_005_size),
     ]
 
     private static func text(_ start: UnsafePointer<CChar>, _ size: UInt) -> String {

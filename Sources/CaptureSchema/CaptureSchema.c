@@ -32,3 +32,11 @@ static const char schema_004[] = {
 
 const char *flightrec_schema_004_text(void) { return schema_004; }
 const unsigned long flightrec_schema_004_size = sizeof schema_004 - 1;
+
+static const char schema_005[] = {
+#embed "../../schema/005-stolen.sql"
+	, 0
+};
+
+const char *flightrec_schema_005_text(void) { return schema_005; }
+const unsigned long flightrec_schema_005_size = sizeof schema_005 - 1;

@@ -77,20 +77,28 @@ extension PerfettoExport {
         }
     }
 
+    /// One CPU's share of time, tick by tick.
+    private mutating func write(_ ticks: [SoftirqTick], _ name: String, _ value: (SoftirqTick) -> UInt64) {
+        let counter = trace.counter(name, unit: "%", in: track(of: 0))
+        var last: Instant?
+        for tick in ticks {
+            let from = max(tick.from, evidence.from)
+            guard tick.to > tick.from, from <= evidence.to else { continue }
+            // A CPU that did nothing in a tick has no row for it.
+            if let last, last < from { trace.count(0.0, at: last, on: counter) }
+            trace.count(Double(value(tick)) / Double(tick.to - tick.from) * 100, at: from, on: counter)
+            last = min(tick.to, evidence.to)
+        }
+        if let last { trace.count(0.0, at: last, on: counter) }
+    }
+
     /// Softirqs by CPU, and packets that waited in devices' queues.
     mutating func writeHost() {
         for (cpu, ticks) in Dictionary(grouping: evidence.softirqTicks, by: \.cpu).sorted(by: { $0.key < $1.key }) {
-            let counter = trace.counter("softirq, CPU \(cpu)", unit: "%", in: track(of: 0))
-            var last: Instant?
-            for tick in ticks.sorted(by: { $0.from < $1.from }) {
-                let from = max(tick.from, evidence.from)
-                guard tick.to > tick.from, from <= evidence.to else { continue }
-                // A CPU that did nothing in a tick has no row for it.
-                if let last, last < from { trace.count(0.0, at: last, on: counter) }
-                trace.count(Double(tick.total) / Double(tick.to - tick.from) * 100, at: from, on: counter)
-                last = min(tick.to, evidence.to)
-            }
-            if let last { trace.count(0.0, at: last, on: counter) }
+            let ticks = ticks.sorted { $0.from < $1.from }
+            write(ticks, "softirq, CPU \(cpu)") { $0.total }
+            guard ticks.contains(where: { $0.stolen > 0 }) else { continue }
+            write(ticks, "stolen by the hypervisor, CPU \(cpu)") { $0.stolen }
         }
         for (cpu, slow) in Dictionary(grouping: evidence.slowSoftirqs, by: \.cpu).sorted(by: { $0.key < $1.key }) {
             var lanes = Lanes("slow softirqs, CPU \(cpu)", in: track(of: 0))

@@ -8,7 +8,7 @@ extension PerfettoExport {
         var tid: UInt32
     }
 
-    /// A lane for each thread that handled turns: what it did off the CPU. Between, it ran.
+    /// A lane for each thread that handled turns: what it did off the CPU, and where its CPU was taken. Between, it ran.
     mutating func writeThreads() {
         var slices: [Thread: [Slice]] = [:]
         for slice in evidence.slices {
@@ -39,6 +39,7 @@ extension PerfettoExport {
     private func write(_ slice: Slice, _ end: Instant, on track: Track) {
         let syscall = names.syscall(slice.syscall)
         var name = slice.why == .sleep ? syscall ?? "sleep" : "\(slice.why)"
+        if slice.why == .stolen { name = "runs the hypervisor took a part of" }
         if slice.isBurst { name = "short waits: \(name)" }
         var annotations: [Annotation] = [
             .number("blocked_ns", slice.blockedTime), .number("waiting_ns", slice.waitingTime),

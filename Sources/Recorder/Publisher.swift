@@ -70,17 +70,18 @@ final class Publisher: Sendable {
     /// What the file system has room for. Throws `CaptureError.read`.
     func disk() throws(CaptureError) -> RecorderStatus.Disk { try space.status() }
 
-    /// Has it written, and returns at once. `memory`: bytes that those waiting may take, but for two of them; one more is given up, and
-    /// that is said.
-    func publish(_ finished: Finished, memory: Int) {
+    /// Has it written, and returns at once. `memory`: bytes that those waiting may take (`WaitingCaptures`); one that has no place is given
+    /// up, and that is said. `isLast`: the recorder ends.
+    func publish(_ finished: Finished, memory: Int, isLast: Bool) {
         let handed = Clock.monotonic()
-        let bytes = CaptureCut.size(of: finished.blocks)
-        guard waiting.admit(bytes, limit: UInt64(memory)) else {
+        let names = finished.sockets.count * MemoryLayout<fr_socket>.stride
+        let bytes = CaptureCut.size(of: finished.blocks) + UInt64(names)
+        guard waiting.admit(bytes, limit: UInt64(memory), at: handed, isLast: isLast) else {
             let why = "\(waiting.count) captures before it still wait for the disk of \(directory.path)"
             return gaveUp(finished.evidence.id, why)
         }
         queue.async { [self] in
-            defer { waiting.leave(bytes) }
+            defer { waiting.leave(bytes, at: Clock.monotonic()) }
             do {
                 // A capture's events were decoded for it: the heap would keep their room.
                 defer { malloc_trim(0) }

@@ -12,7 +12,7 @@ extension Recorder {
         guard var incident = tracker.due(at: now, force: force, reach: { reach($0, at: now) }) else { return }
         // Up to the walk just made: what is open was seen there, and what ended since the trigger is drained.
         incident.to = max(incident.to, now)
-        _ = publish(incident, at: now)
+        _ = publish(incident, at: now, isLast: force)
     }
 
     /// From when on all events of these containers are at hand, and the names of their sockets.
@@ -23,7 +23,7 @@ extension Recorder {
     }
 
     /// Pins what an incident needs and hands it over; returns the capture's id.
-    func publish(_ incident: PendingIncident, at now: Instant) -> String {
+    func publish(_ incident: PendingIncident, at now: Instant, isLast: Bool = false) -> String {
         captures += 1
         let from = max(incident.from, started)
         let wall = Clock.wall()
@@ -75,7 +75,7 @@ extension Recorder {
                 containers: containers.union(evidence.suppressed.map(\.container)).union(short.compactMap(\.container)),
                 opened: incident.opening,
                 replaces: incident.replaces),
-            memory: options.memory)
+            memory: options.memory, isLast: isLast)
         return evidence.id
     }
 

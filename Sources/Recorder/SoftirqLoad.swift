@@ -2,16 +2,17 @@ import Analysis
 import CFlightrec
 import Events
 
-/// ns each CPU spent in softirqs between two readings. Ten a second while something is slow, on hosts of hundreds of CPUs:
-/// hence 12 bytes each, and a bound.
+/// ns each CPU spent in softirqs between two readings, and ns the hypervisor took of it. Ten a second while something is slow, on hosts of
+/// hundreds of CPUs: hence 16 bytes each, and a bound.
 struct SoftirqLoad {
-    /// About 12 MB; the oldest go first.
+    /// About 16 MB; the oldest go first.
     private static let most = 1 << 20
     private static let netRX = 3
 
     private struct Load {
         var total: UInt32
         var netRX: UInt32
+        var stolen: UInt32
         var cpu: UInt16
     }
     private struct Reading {
@@ -21,8 +22,15 @@ struct SoftirqLoad {
         var loads: [Load]
     }
 
+    private struct Sum {
+        var total: UInt64 = 0
+        var netRX: UInt64 = 0
+        /// Since boot, + 1; 0: not looked at.
+        var stolen: UInt64 = 0
+    }
+
     /// By CPU, since attach.
-    private var last: [(total: UInt64, netRX: UInt64)] = []
+    private var last: [Sum] = []
     private var lastAt: Instant = 0
     private var readings: [Reading] = []
     private var count = 0
@@ -30,20 +38,25 @@ struct SoftirqLoad {
     /// `totals`: `[vector][cpu]` since attach. `timedSince`: from when on they are all of it; `nil`: they are not. Of a time in
     /// which some was not timed nothing is noted.
     mutating func note(_ totals: [[fr_softirq_total]], at now: Instant, timedSince: Instant?) {
-        var sums = Array(repeating: (total: UInt64(0), netRX: UInt64(0)), count: totals.first?.count ?? 0)
+        var sums = Array(repeating: Sum(), count: totals.first?.count ?? 0)
         for (vector, cpus) in totals.enumerated() {
             for (cpu, value) in cpus.enumerated() where cpu < sums.count {
                 sums[cpu].total &+= value.total
+                sums[cpu].stolen = max(sums[cpu].stolen, value.stolen)
                 if vector == Self.netRX { sums[cpu].netRX &+= value.total }
             }
         }
         if last.count == sums.count, now > lastAt, let timedSince, timedSince <= lastAt {
             var loads: [Load] = []
-            for (cpu, sum) in sums.enumerated() where sum.total > last[cpu].total {
+            for (cpu, sum) in sums.enumerated() {
+                let before = last[cpu]
+                let stolen = before.stolen > 0 && sum.stolen > before.stolen ? sum.stolen - before.stolen : 0
+                guard sum.total > before.total || stolen > 0 else { continue }
                 loads.append(
                     Load(
-                        total: UInt32(clamping: sum.total - last[cpu].total),
-                        netRX: UInt32(clamping: sum.netRX &- last[cpu].netRX), cpu: UInt16(clamping: cpu)))
+                        total: UInt32(clamping: sum.total > before.total ? sum.total - before.total : 0),
+                        netRX: UInt32(clamping: sum.netRX &- before.netRX), stolen: UInt32(clamping: stolen),
+                        cpu: UInt16(clamping: cpu)))
             }
             readings.append(Reading(from: lastAt, to: now, loads: loads))
             count += loads.count
@@ -66,7 +79,8 @@ struct SoftirqLoad {
         readings.filter { $0.to >= from && $0.from <= to }.flatMap { reading in
             reading.loads.map {
                 SoftirqTick(
-                    cpu: $0.cpu, from: reading.from, to: reading.to, total: UInt64($0.total), netRX: UInt64($0.netRX))
+                    cpu: $0.cpu, from: reading.from, to: reading.to, total: UInt64($0.total), netRX: UInt64($0.netRX),
+                    stolen: UInt64($0.stolen))
             }
         }
     }

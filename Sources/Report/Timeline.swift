@@ -31,7 +31,7 @@ func timelineSection(
     }
     if let marks = retransmitLane(scope, axis) { lane("retransmits", style.paint(marks, .yellow)) }
     if let marks = dropLane(scope, axis) { lane("drops", style.paint(marks, .yellow)) }
-    if let load = softirqLane(evidence, axis, style) { lane(load.label, load.cells) }
+    for load in hostLanes(evidence, axis, style) { lane(load.label, load.cells) }
     for state in sampleLanes(incident, scope, axis, style) { lane(state.label, state.cells) }
     if let gaps = gapLane(incident, axis) { lane("not recorded", style.paint(gaps, .yellow)) }
     let triggers = marks(axis, evidence.triggers.lazy.map { ($0.at, Character(style.mark)) })

@@ -38,22 +38,32 @@ extension Retransmit.Kind {
     }
 }
 
-/// Softirq time of all CPUs per time passed, scaled to its own peak, which the label gives in CPUs.
-func softirqLane(_ evidence: Evidence, _ axis: TimeAxis, _ style: Style) -> (label: String, cells: String)? {
+/// Softirq time of all CPUs per time passed, and what the hypervisor took of them where that was a hundredth of one; each scaled to its own
+/// peak, which the label gives in CPUs.
+func hostLanes(_ evidence: Evidence, _ axis: TimeAxis, _ style: Style) -> [(label: String, cells: String)] {
+    let lanes = [
+        ("softirq", 0.0, load(evidence, axis) { $0.total }), ("stolen", 0.01, load(evidence, axis) { $0.stolen }),
+    ]
+    return lanes.compactMap { name, least, loads in
+        guard let peak = loads.max(), peak > 0, peak >= least else { return nil }
+        return ("\(name), peak \(Format.factor(peak, places: 2)) CPU", sparkline(loads, peak, style))
+    }
+}
+
+/// Column by column, in CPUs.
+private func load(_ evidence: Evidence, _ axis: TimeAxis, _ value: (SoftirqTick) -> UInt64) -> [Double] {
     var loads = [Double](repeating: 0, count: axis.columns)
     // Ticks are each CPU's own: those of one reading are summed.
     var sums: [Range<Instant>: Double] = [:]
     for tick in evidence.softirqTicks where tick.to > tick.from {
-        sums[tick.from..<tick.to, default: 0] += Double(tick.total)
+        sums[tick.from..<tick.to, default: 0] += Double(value(tick))
     }
     for (span, total) in sums {
         // A tick that ends where a column begins does not belong to it.
         guard let range = axis.range(span.lowerBound, span.upperBound - 1) else { continue }
         for column in range { loads[column] = max(loads[column], total / Double(span.length)) }
     }
-    guard let peak = loads.max(), peak > 0 else { return nil }
-    let label = "softirq, peak \(Format.factor(peak, places: 2)) CPU"
-    return (label, sparkline(loads, peak, style))
+    return loads
 }
 
 private func sparkline(_ values: [Double], _ peak: Double, _ style: Style) -> String {

@@ -92,7 +92,8 @@ private let at: UInt64 = 10_000 * ms
             for (cpu, load) in [(UInt16(0), UInt64(1)), (1, busy ? 17 : 1)] {
                 evidence.softirqTicks.append(
                     SoftirqTick(
-                        cpu: cpu, from: start * ms, to: (start + 100) * ms, total: load * 2 * ms, netRX: load * ms))
+                        cpu: cpu, from: start * ms, to: (start + 100) * ms, total: load * 2 * ms, netRX: load * ms,
+                        stolen: cpu == 0 && busy ? 60 * ms : 0))
             }
         }
         let found = try compared(evidence)
@@ -101,6 +102,8 @@ private let at: UInt64 = 10_000 * ms
         let busiest = try #require(found["softirq NET_RX on CPU 1"])
         #expect(abs((busiest.before ?? 0) - 0.01) < 1e-9 && abs(busiest.during - 0.17) < 1e-9)
         #expect(busiest.container == nil)
+        let stolen = try #require(found["stolen by the hypervisor"])
+        #expect(stolen.before == 0 && abs(stolen.during - 0.6) < 1e-9 && stolen.unit == .cpu)
     }
 
     /// Ticks of a busy CPU, 100 ms each, where `isTimed`.

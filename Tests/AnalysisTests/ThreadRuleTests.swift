@@ -157,7 +157,7 @@ private let at: UInt64 = 10_000 * ms
         #expect(asleep.cause == "app.sleep")
         let incident = analyze(evidence([stolen(600)]))
         let stage = incident.threads.first { $0.stage == "application" }
-        let whole = incident.waterfall?.stages.first { $0.name == "application" }
+        let whole = incident.stages.first { $0.name == "application" }
         #expect(stage != nil && stage.map { $0.running + ($0.stolen ?? 0) } == whole?.duration)
     }
 

@@ -63,7 +63,7 @@ struct Fixture {
                 remote: Endpoint(address: Array(repeating: 0xfe, count: 16), port: 65535), olderThanRecorder: true),
         ]
         evidence.softirqTotals = [SoftirqTotal(cpu: 3, vector: 3, count: 5, total: 6, max: 7, deferredMax: .max)]
-        evidence.softirqTicks = [SoftirqTick(cpu: 511, from: 1, to: 2, total: 3, netRX: 4)]
+        evidence.softirqTicks = [SoftirqTick(cpu: 511, from: 1, to: 2, total: 3, netRX: 4, stolen: 5)]
         var full = ContainerSample(at: 7, container: 0)
         full.throttledPeriods = 1
         full.memoryHigh = 2

@@ -57,7 +57,7 @@ import Window
         let path = try altered(
             """
             ALTER TABLE turn_slow DROP COLUMN send_blocked_ns; ALTER TABLE turn_slow DROP COLUMN tcp_receive_ns;
-            ALTER TABLE gap DROP COLUMN container;
+            ALTER TABLE gap DROP COLUMN container; ALTER TABLE softirq_tick DROP COLUMN stolen_ns;
             PRAGMA user_version = 2
             """)
         #expect(try state(path) == .ok)
@@ -70,9 +70,31 @@ import Window
 
     /// Version 3 has no such column.
     @Test func aCaptureOfBeforeGapsHadContainersOpens() throws {
-        let path = try altered("ALTER TABLE gap DROP COLUMN container; PRAGMA user_version = 3")
+        let path = try altered(
+            """
+            ALTER TABLE gap DROP COLUMN container; ALTER TABLE softirq_tick DROP COLUMN stolen_ns;
+            PRAGMA user_version = 3
+            """)
         let gaps = try CaptureReader.open(path).frame().gaps
         #expect(gaps.map(\.why) == ["ring full", "cut short"] && gaps.allSatisfy { $0.container == nil })
+    }
+
+    /// Version 4 has no such column, and its findings have no such time.
+    @Test func aCaptureOfBeforeStealWasLookedAtOpens() throws {
+        #expect(try CaptureReader.open(file(good)).frame().softirqTicks.map(\.stolen) == [5])
+        let path = try altered(
+            """
+            ALTER TABLE softirq_tick DROP COLUMN stolen_ns; PRAGMA user_version = 4
+            """)
+        #expect(try CaptureReader.open(path).frame().softirqTicks.map(\.stolen) == [0])
+        let stage = try JSONDecoder().decode(
+            ThreadStage.self,
+            from: Data(
+                """
+                {"blocked":[],"frozen":0,"queued":0,"reclaim":0,"running":7,"stack":[],"stage":"application","stopped":0,
+                "throttled":0,"tid":5}
+                """.utf8))
+        #expect(stage.running == 7 && stage.stolen == nil)
     }
 
     @Test func everyTruncationIsNoticed() throws {
@@ -120,7 +142,7 @@ import Window
         try DatabaseQueue(path: other).write { try $0.execute(sql: "CREATE TABLE t (a)") }
         #expect(try state(other) == .foreign)
         #expect(try state(scratch.path) == .foreign)
-        #expect(try state(altered("PRAGMA user_version = 5")) == .newer)
+        #expect(try state(altered("PRAGMA user_version = 6")) == .newer)
         #expect(try state(altered("PRAGMA user_version = 0")) == .corrupt)
         #expect(try state(altered("PRAGMA journal_mode = WAL")) == .corrupt)
         #expect(throws: CaptureError.notFound("/nowhere.flightrec")) { try CaptureReader.open("/nowhere.flightrec") }

@@ -16,7 +16,7 @@ import Testing
         #expect(try scratch.names() == [url.lastPathComponent])
 
         let reader = try CaptureReader.open(url.path)
-        #expect(reader.version == 4)
+        #expect(reader.version == 5)
         #expect(try reader.summary() == fixture.incident.summary)
         let read = try reader.evidence()
         let written = fixture.incident.evidence

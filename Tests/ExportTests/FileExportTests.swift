@@ -72,7 +72,11 @@ import Testing
     @Test func anEarlierVersionLacksColumns() throws {
         let capture = try DatabaseQueue(path: fixture.path)
         try capture.writeWithoutTransaction {
-            try $0.execute(sql: "ALTER TABLE gap DROP COLUMN container; PRAGMA user_version = 3")
+            try $0.execute(
+                sql: """
+                    ALTER TABLE gap DROP COLUMN container; ALTER TABLE softirq_tick DROP COLUMN stolen_ns;
+                    PRAGMA user_version = 3
+                    """)
         }
         try capture.close()
         try reseal(fixture.path)

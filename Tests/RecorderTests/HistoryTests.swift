@@ -58,6 +58,25 @@ private let second: UInt64 = 1_000_000_000
         #expect(ticks.allSatisfy { $0.netRX == 100 && $0.total == 100 })
     }
 
+    /// The kernel counts it since boot, and tells of it where a softirq ended.
+    @Test func whatWasStolenIsNotedFromTheSecondLookOn() {
+        var load = SoftirqLoad()
+        func note(_ at: UInt64, _ stolen: [UInt64]) {
+            var totals = Array(
+                repeating: [fr_softirq_total](repeating: fr_softirq_total(), count: 2), count: Int(FR_SOFTIRQ_VECTORS))
+            for (vector, value) in zip([1, 7, 9], stolen) { totals[vector][1].stolen = value }
+            load.note(totals, at: at, timedSince: 0)
+        }
+        note(10, [0, 0, 0])
+        note(20, [5001, 0, 0])
+        note(30, [5001, 5101, 0])
+        note(40, [5101, 5101, 5101])
+        note(50, [5101, 5101, 5103])
+        let ticks = load.over(0, .max)
+        #expect(ticks.map(\.to) == [30, 50] && ticks.map(\.stolen) == [100, 2])
+        #expect(ticks.allSatisfy { $0.cpu == 1 && $0.total == 0 })
+    }
+
     @Test func aClockSetAllDayIsBounded() {
         var clocks = ClockHistory()
         for step in 0..<5000 as Range<UInt64> {

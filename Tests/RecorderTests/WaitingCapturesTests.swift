@@ -2,21 +2,36 @@ import Testing
 
 @testable import Recorder
 
+private let second: UInt64 = 1_000_000_000
+
 @Suite struct WaitingCapturesTests {
-    @Test func twoAlwaysHaveAPlaceAndFurtherOnesWithinTheLimit() {
+    @Test func whereTheDiskHangsTwoHaveAPlaceAndFurtherOnesWithinTheLimit() {
         let waiting = WaitingCaptures()
-        #expect(waiting.admit(100, limit: 50))
-        #expect(waiting.admit(100, limit: 50))
-        #expect(!waiting.admit(1, limit: 200))
-        #expect(waiting.admit(1, limit: 201))
+        #expect(waiting.admit(100, limit: 50, at: second))
+        let late = 20 * second
+        #expect(waiting.admit(100, limit: 50, at: late))
+        #expect(!waiting.admit(1, limit: 200, at: late))
+        #expect(waiting.admit(1, limit: 201, at: late))
         #expect(waiting.count == 3)
-        waiting.leave(100)
-        #expect(waiting.admit(50, limit: 201))
-        #expect(!waiting.admit(51, limit: 201))
-        for bytes: UInt64 in [100, 1, 50] { waiting.leave(bytes) }
+        // The recorder ends: it waits for the others anyway.
+        #expect(waiting.admit(1000, limit: 201, at: late, isLast: true))
+        #expect(waiting.count == 4)
+        for bytes: UInt64 in [100, 100, 1, 1000] { waiting.leave(bytes, at: late) }
         #expect(waiting.count == 0)
-        #expect(waiting.admit(.max, limit: 0))
-        #expect(waiting.admit(.max, limit: 0))
-        #expect(!waiting.admit(1, limit: .max))
+        #expect(waiting.admit(.max, limit: 0, at: late))
+        #expect(waiting.admit(.max, limit: 0, at: late))
+        #expect(!waiting.admit(1, limit: .max, at: late))
+    }
+
+    @Test func whereItIsOnlySlowSeveralTimesTheLimitHaveAPlace() {
+        let waiting = WaitingCaptures()
+        for _ in 0..<4 { #expect(waiting.admit(100, limit: 100, at: second)) }
+        #expect(!waiting.admit(100, limit: 100, at: second))
+        waiting.leave(100, at: 8 * second)
+        #expect(waiting.admit(100, limit: 100, at: 17 * second))
+        waiting.leave(100, at: 17 * second)
+        #expect(!waiting.admit(100, limit: 100, at: 28 * second))
+        waiting.leave(100, at: 28 * second)
+        #expect(waiting.admit(100, limit: 100, at: 29 * second))
     }
 }

@@ -9,3 +9,5 @@ const char *flightrec_schema_003_text(void);
 extern const unsigned long flightrec_schema_003_size;
 const char *flightrec_schema_004_text(void);
 extern const unsigned long flightrec_schema_004_size;
+const char *flightrec_schema_005_text(void);
+extern const unsigned long flightrec_schema_005_size;

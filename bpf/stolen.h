@@ -1,0 +1,54 @@
+/* What the hypervisor takes of a thread's CPU while it runs there (steal). Looked at when the thread comes and goes, and between, where
+ * it runs on, at the softirqs that timer ticks raise: what was taken counts for the stretch since the look before. */
+#ifndef FLIGHTREC_STOLEN_H
+#define FLIGHTREC_STOLEN_H
+
+/* The thread is put on this CPU, or seen there for the first time. */
+static __always_inline void fr_put_on(struct fr_thread *t, struct task_struct *task, u64 now)
+{
+	t->ran = now;
+	t->steal = fr_steal(task) + 1;
+	t->cpu = fr_steal_cpu(task);
+}
+
+static __always_inline void fr_stolen_add(struct fr_thread *t, u64 now, u64 stolen)
+{
+	struct fr_off *burst = &t->stolen;
+	if (burst->start && (t->ran - burst->end > FR_BURST_APART_NS || now - burst->start > FR_BURST_NS)) {
+		if (burst->spent >= FR_BURST_FLOOR_NS) {
+			t->stolen_before[t->stolen_count & (FR_STOLEN - 1)] = *burst;
+			t->stolen_count++;
+		}
+		burst->start = 0;
+	}
+	if (!burst->start) {
+		burst->start = t->ran;
+		burst->woken = 0;
+		burst->spent = 0;
+		burst->syscall = FR_NO_SYSCALL;
+		burst->why = FR_OFF_STOLEN;
+		burst->flags = 0;
+	}
+	burst->end = now;
+	burst->spent += stolen;
+}
+
+/* The thread is on this CPU, or about to leave it. (What is noted later is the next one's.) */
+static __always_inline void fr_look_at_steal(struct fr_thread *t, struct task_struct *task, u64 now)
+{
+	/* It came here unseen (the kernel leaves out programs that would nest), or before the hooks were attached again. */
+	if (!t->steal || t->cpu != fr_steal_cpu(task) || t->ran <= fr_softirqs_since || now <= t->ran) {
+		fr_put_on(t, task, now);
+		return;
+	}
+	s64 stolen = fr_steal(task) + 1 - t->steal;
+	/* The scheduler hands on what it took no note of in time: no run can have lost more than it lasted. */
+	if (stolen > (s64)(now - t->ran))
+		stolen = now - t->ran;
+	/* Of a reclaim it is in the time of that. */
+	if (stolen > 0 && !t->reclaiming)
+		fr_stolen_add(t, now, stolen);
+	fr_put_on(t, task, now);
+}
+
+#endif
