@@ -38,11 +38,11 @@ extension Retransmit.Kind {
     }
 }
 
-/// Softirq time of all CPUs per time passed, and what the hypervisor took of them where that was a hundredth of one; each scaled to its own
+/// Softirq time of all CPUs per time passed, and what the hypervisor took of them where that was a twentieth of one; each scaled to its own
 /// peak, which the label gives in CPUs.
 func hostLanes(_ evidence: Evidence, _ axis: TimeAxis, _ style: Style) -> [(label: String, cells: String)] {
     let lanes = [
-        ("softirq", 0.0, load(evidence, axis) { $0.total }), ("stolen", 0.01, load(evidence, axis) { $0.stolen }),
+        ("softirq", 0, load(evidence, axis) { $0.total }), ("stolen", 0.05, load(evidence, axis) { $0.stolen }),
     ]
     return lanes.compactMap { name, least, loads in
         guard let peak = loads.max(), peak > 0, peak >= least else { return nil }

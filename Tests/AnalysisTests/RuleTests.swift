@@ -1,4 +1,5 @@
 import Events
+import Foundation
 import Testing
 
 @testable import Analysis
@@ -7,6 +8,22 @@ private let ms: UInt64 = 1_000_000
 private let at: UInt64 = 10_000 * ms
 
 @Suite struct RuleTests {
+    /// The README's table has each cause once, beneath its layer, and no other.
+    @Test func theReadmeSaysWhatEveryCauseMeans() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardized
+        let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+        var layer = ""
+        var told: [String] = []
+        for line in readme.split(separator: "\n") {
+            if let name = line.wholeMatch(of: /\| \*\*(.+)\*\* \| \|/)?.1 { layer = String(name) }
+            if !layer.isEmpty, let cause = line.wholeMatch(of: /\| `([a-z.-]+)` \| .+ \|/)?.1 {
+                told.append("\(layer): \(cause)")
+            }
+            if line.hasPrefix("## ") { layer = "" }
+        }
+        #expect(told.count == Set(told).count && Set(told) == Set(Rules.all.map { "\($0.layer): \($0.cause)" }))
+    }
+
     private func verdict(_ evidence: Evidence) -> Verdict { analyze(evidence).summary.verdict }
 
     @Test func everyRuleIsFromTheClosedListAndTheTableHasEachOnce() {
