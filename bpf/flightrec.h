@@ -183,7 +183,8 @@ enum fr_off_why {
 	FR_OFF_STOPPED = 5,	/* a signal or a tracer */
 	FR_OFF_FROZEN = 6,	/* the cgroup freezer */
 	FR_OFF_RECLAIM = 7,	/* freeing memory for itself, or made to wait for that */
-	FR_OFF_STOLEN = 8	/* it did not leave it, but the hypervisor ran others there: in steal time (proc_stat(5)) */
+	FR_OFF_STOLEN = 8,	/* it did not leave it, but the hypervisor ran others there: in steal time (proc_stat(5)) */
+	FR_OFF_FORGOTTEN = 9	/* not known: it had more slices than are kept */
 };
 enum fr_slice_flag {
 	FR_SLICE_OPEN = 1,	/* still so when asked */

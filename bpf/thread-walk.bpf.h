@@ -43,6 +43,22 @@ static __always_inline bool fr_burst_counts(const struct fr_off *burst)
 	return burst->start && burst->spent >= FR_BURST_FLOOR_NS && burst->end > fr_slices_since;
 }
 
+/* Since the last walk it had more slices than it keeps: what it did before the oldest of these is not known. */
+static __always_inline bool fr_forgotten(const struct fr_thread *t, struct fr_off *gap)
+{
+	const struct fr_off *oldest = &t->slices[t->count & (FR_SLICES - 1)];
+	if (t->count <= FR_SLICES || oldest->start <= fr_slices_since)
+		return false;
+	gap->start = fr_slices_since;
+	gap->woken = 0;
+	gap->end = oldest->start;
+	gap->spent = 0;
+	gap->syscall = FR_NO_SYSCALL;
+	gap->why = FR_OFF_FORGOTTEN;
+	gap->flags = 0;
+	return true;
+}
+
 static __always_inline void fr_slice_emit(struct task_struct *task, u64 container, struct fr_off *off)
 {
 	struct fr_slice *e = fr_reserve(sizeof(*e), FR_SLICE);
@@ -69,7 +85,10 @@ int BPF_PROG(exit_tp, struct task_struct *task)
 		if (off.end > fr_slices_since && length >= least)
 			fr_slice_emit(task, t->container, &off);
 	}
-	struct fr_off burst = t->preempted;
+	struct fr_off burst;
+	if (fr_slices_wanted && fr_forgotten(t, &burst))
+		fr_slice_emit(task, t->container, &burst);
+	burst = t->preempted;
 	if (fr_burst_counts(&burst) && burst.spent >= least)
 		fr_slice_emit(task, t->container, &burst);
 	burst = t->blocked;
@@ -124,6 +143,8 @@ int walk_threads(struct bpf_iter__task *ctx)
 			fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
 	}
 	struct fr_off off;
+	if (fr_forgotten(t, &off))
+		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
 	if (fr_reclaim_so_far(t, now, &off))
 		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, FR_SLICE_OPEN);
 	off = t->preempted;

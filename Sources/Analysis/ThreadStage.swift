@@ -11,6 +11,8 @@ public struct ThreadStage: Sendable, Equatable, Codable {
     public var throttled: UInt64
     /// On a CPU, while the hypervisor ran others there. Captures of before it was looked at have none.
     public var stolen: UInt64?
+    /// Not known: it had more waits than are kept. Earlier captures count it as running.
+    public var forgotten: UInt64?
     public var reclaim: UInt64
     public var frozen: UInt64
     public var stopped: UInt64
@@ -39,7 +41,7 @@ func threadStages(of it: Case) -> [ThreadStage] {
         let time = ThreadTime(tid, in: [range], it.evidence)
         return ThreadStage(
             stage: stage.name, tid: tid, running: time.running, queued: time.queued, throttled: time.throttled,
-            stolen: time.stolen,
+            stolen: time.stolen, forgotten: time.forgotten,
             reclaim: time.reclaim, frozen: time.frozen, stopped: time.stopped,
             blocked: time.blocked.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
                 .map { ThreadStage.Block(syscall: $0.key, time: $0.value) },

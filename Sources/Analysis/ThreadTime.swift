@@ -11,6 +11,8 @@ struct ThreadTime {
     private(set) var reclaim: UInt64 = 0
     /// On the CPU as far as the kernel knew, while the hypervisor ran others there.
     private(set) var stolen: UInt64 = 0
+    /// Not known: it had more waits than are kept.
+    private(set) var forgotten: UInt64 = 0
     private(set) var stopped: UInt64 = 0
     private(set) var frozen: UInt64 = 0
     /// ns blocked, by syscall's name.
@@ -28,6 +30,10 @@ struct ThreadTime {
             for range in ranges {
                 if slice.why == .stolen {
                     stolen &+= Self.part(slice.spent, of: slice, in: range)
+                    continue
+                }
+                if slice.why == .forgotten {
+                    forgotten &+= (slice.start..<max(slice.start, slice.end)).clamped(to: range).length
                     continue
                 }
                 if slice.why == .reclaim && slice.spent > 0 {
@@ -49,6 +55,9 @@ struct ThreadTime {
         }
         let all = ranges.reduce(UInt64(0)) { $0 &+ $1.length }
         running = all > off ? all - off : 0
+        // A burst that is kept may have begun before it.
+        forgotten = min(forgotten, running)
+        running -= forgotten
         // Spread evenly over a stretch, it may reach into what was no running.
         stolen = min(stolen, running)
         running -= stolen
@@ -119,6 +128,7 @@ struct ThreadTime {
         if queued >= Self.worthSaying { parts.append("waiting for a CPU \(milliseconds(queued))") }
         if throttled > 0 { parts.append("out of CPU quota \(milliseconds(throttled))") }
         if stolen >= Self.worthSaying { parts.append("its CPU taken by the hypervisor \(milliseconds(stolen))") }
+        if forgotten >= Self.worthSaying { parts.append("too many waits to know \(milliseconds(forgotten))") }
         if reclaim > 0 { parts.append("freeing memory \(milliseconds(reclaim))") }
         if stopped > 0 { parts.append("stopped \(milliseconds(stopped))") }
         if frozen > 0 { parts.append("frozen \(milliseconds(frozen))") }

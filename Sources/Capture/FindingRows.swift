@@ -74,7 +74,10 @@ enum FindingRows {
     /// but no thread did anything for longer than the host was up.
     private static func checkTimes(_ threads: [ThreadStage], upTo limit: Instant) throws {
         for one in threads {
-            let times = [one.running, one.queued, one.throttled, one.stolen ?? 0, one.reclaim, one.frozen, one.stopped]
+            let times = [
+                one.running, one.queued, one.throttled, one.stolen ?? 0, one.forgotten ?? 0, one.reclaim, one.frozen,
+                one.stopped,
+            ]
             var sum: UInt64 = 0
             for time in times + one.blocked.map(\.time) {
                 let (next, overflow) = sum.addingReportingOverflow(time)

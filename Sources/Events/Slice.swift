@@ -2,7 +2,7 @@ import CFlightrec
 
 /// A stretch in which a thread was off the CPU: blocked from `start` to `woken`, then waiting for a CPU to `end`
 /// (`sched_switch`, `sched_wakeup`). Or a burst of many short ones of the same kind, with running between them. Or a stretch on
-/// the CPU of which the hypervisor took a part.
+/// the CPU of which the hypervisor took a part; or one of which nothing is known.
 public struct Slice: Sendable, Equatable {
     public enum Why: UInt8, Sendable {
         /// Anything the recorder did not recognise.
@@ -21,6 +21,8 @@ public struct Slice: Sendable, Equatable {
         case reclaim = 7
         /// On the CPU as far as the kernel knew, while the hypervisor ran others there (steal time in proc_stat(5)).
         case stolen = 8
+        /// Not known: the thread had more slices than the kernel side keeps of it between two looks.
+        case forgotten = 9
     }
 
     public var container: ContainerKey
@@ -82,13 +84,13 @@ public struct Slice: Sendable, Equatable {
 
     /// Off the CPU and not able to run; empty when preempted or on it, and of a burst.
     public var blocked: Range<Instant> {
-        let until = why == .preempted || why == .stolen || isBurst ? start : woken ?? end
+        let until = why == .preempted || why == .stolen || why == .forgotten || isBurst ? start : woken ?? end
         return start..<max(start, min(until, end))
     }
 
     /// Able to run, and waiting for a CPU; empty of a burst.
     public var waiting: Range<Instant> {
-        if isBurst || why == .stolen { return start..<start }
+        if isBurst || why == .stolen || why == .forgotten { return start..<start }
         let from = why == .preempted ? start : woken ?? end
         return min(from, end)..<max(end, min(from, end))
     }

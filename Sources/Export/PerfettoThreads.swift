@@ -39,6 +39,7 @@ extension PerfettoExport {
     private func write(_ slice: Slice, _ end: Instant, on track: Track) {
         let syscall = names.syscall(slice.syscall)
         var name = slice.why == .sleep ? syscall ?? "sleep" : "\(slice.why)"
+        if slice.why == .forgotten { name = "more waits than are kept" }
         if slice.why == .stolen { name = "runs the hypervisor took a part of" }
         if slice.isBurst { name = "short waits: \(name)" }
         var annotations: [Annotation] = [

@@ -18,7 +18,10 @@ extension Tables {
             Column("pid", "of its process") { row, _ in .integer(row.pid) },
             Column("tid", "the thread") { row, _ in .integer(row.tid) },
         ] + Column.time("started_at", "start", .start) { $0.start } + Column.time("ended_at", "end") { $0.end } + [
-            Column("why", .text, "preempted, sleep, uninterruptible, io, stopped, frozen, reclaim, stolen or other") {
+            Column(
+                "why", .text,
+                "preempted, sleep, uninterruptible, io, stopped, frozen, reclaim, stolen, forgotten or other"
+            ) {
                 row, _ in
                 .text("\(row.why)")
             },

@@ -112,6 +112,9 @@ private func describe(_ slice: Slice, _ evidence: Evidence, _ style: Style) -> S
         let on = style.duration(slice.end &- slice.start)
         parts.append("its CPU taken by the hypervisor \(style.duration(slice.spent)) within \(on)")
     }
+    if slice.why == .forgotten {
+        parts.append("had more waits than are kept, for \(style.duration(slice.end &- slice.start))")
+    }
     if slice.isBurst { parts.append("in many short waits within \(style.duration(slice.end &- slice.start))") }
     return parts.joined(separator: ", ") + (slice.isOpen ? ", still" : "")
 }

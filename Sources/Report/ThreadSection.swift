@@ -6,7 +6,7 @@ func threadSection(_ incident: Incident, _ style: Style) -> Section {
     guard let tid = incident.threads.first?.tid else { return ("THREAD", "", []) }
     let all: [(title: String, time: (ThreadStage) -> UInt64)] = [
         ("RUNNING", { $0.running }), ("FOR A CPU", { $0.queued }), ("NO QUOTA", { $0.throttled }),
-        ("STOLEN", { $0.stolen ?? 0 }), ("RECLAIM", { $0.reclaim }),
+        ("STOLEN", { $0.stolen ?? 0 }), ("RECLAIM", { $0.reclaim }), ("NOT KNOWN", { $0.forgotten ?? 0 }),
         ("STOPPED", { $0.frozen &+ $0.stopped }), ("BLOCKED", { $0.blocked.reduce(0) { $0 &+ $1.time } }),
     ]
     // What never happened needs no column.
@@ -37,6 +37,7 @@ func threadObject(_ one: ThreadStage) -> JSONValue {
         "stage": .name(one.stage), "tid": .integer(one.tid), "running_ns": .integer(one.running),
         "queued_ns": .integer(one.queued), "throttled_ns": .integer(one.throttled),
         "stolen_ns": one.stolen.map { .integer($0) } ?? .null, "reclaim_ns": .integer(one.reclaim),
+        "not_known_ns": one.forgotten.map { .integer($0) } ?? .null,
         "frozen_ns": .integer(one.frozen), "stopped_ns": .integer(one.stopped),
         "blocked": .array(one.blocked.map { ["syscall": .name($0.syscall), "ns": .integer($0.time)] }),
         "stack": .array(one.stack.map { .name($0) }),

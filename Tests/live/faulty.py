@@ -62,6 +62,10 @@ def handle(command, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(0.0003)
+    elif command == "doze":  # blocks that are kept one by one, and soon more than are kept
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.005)
     elif command == "call":
         ask(downstream, "sleep", seconds)
 
