@@ -5,7 +5,7 @@
 #define FLIGHTREC_SLICE_H
 
 #define FR_SLICES 64	/* a power of 2 */
-#define FR_STOLEN 16	/* too */
+#define FR_STOLEN 32	/* too */
 
 struct fr_off {
 	u64 start;
@@ -33,6 +33,8 @@ struct fr_thread {
 	u32 softirqs;		/* 1: a ksoftirqd. It handles no turns, and has no slices */
 	u32 cpu;		/* whose steal that is */
 	u32 stolen_count;
+	u64 since;		/* followed */
+	u64 lost_until;		/* slices up to then made room for later ones */
 	struct fr_off slices[FR_SLICES];
 };
 
@@ -94,14 +96,19 @@ static __always_inline u32 fr_follow(struct fr_sock *st)
 		return tid;
 	t->container = st->container;
 	st->followed = tid;
-	if (!t->steal && !t->now.start)
-		fr_put_on(t, bpf_get_current_task_btf(), bpf_ktime_get_ns());
+	if (!t->since) {
+		t->since = bpf_ktime_get_ns();
+		fr_put_on(t, bpf_get_current_task_btf(), t->since);
+	}
 	return tid;
 }
 
 static __always_inline void fr_keep(struct fr_thread *t, struct fr_off *off)
 {
-	t->slices[t->count & (FR_SLICES - 1)] = *off;
+	struct fr_off *slot = &t->slices[t->count & (FR_SLICES - 1)];
+	if (slot->end > t->lost_until)
+		t->lost_until = slot->end;
+	*slot = *off;
 	t->count++;
 }
 

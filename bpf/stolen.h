@@ -11,18 +11,20 @@ static __always_inline void fr_put_on(struct fr_thread *t, struct task_struct *t
 	t->cpu = fr_steal_cpu(task);
 }
 
-static __always_inline void fr_stolen_add(struct fr_thread *t, u64 now, u64 stolen)
+/* Bursts of it: those kept reach back 1.6 s at least, which is when the first walk comes with thresholds of up to 6 s. */
+#define FR_STOLEN_APART_NS 50000000ULL
+#define FR_STOLEN_BURST_NS 100000000ULL
+
+/* A stretch on the CPU since `ran` does not belong to this burst. */
+static __always_inline bool fr_stolen_apart(const struct fr_off *burst, u64 ran, u64 now)
 {
-	struct fr_off *burst = &t->stolen;
-	if (burst->start && (t->ran - burst->end > FR_BURST_APART_NS || now - burst->start > FR_BURST_NS)) {
-		if (burst->spent >= FR_BURST_FLOOR_NS) {
-			t->stolen_before[t->stolen_count & (FR_STOLEN - 1)] = *burst;
-			t->stolen_count++;
-		}
-		burst->start = 0;
-	}
+	return burst->start && (ran - burst->end > FR_STOLEN_APART_NS || now - burst->start > FR_STOLEN_BURST_NS);
+}
+
+static __always_inline void fr_stolen_join(struct fr_off *burst, u64 ran, u64 now, u64 stolen)
+{
 	if (!burst->start) {
-		burst->start = t->ran;
+		burst->start = ran;
 		burst->woken = 0;
 		burst->spent = 0;
 		burst->syscall = FR_NO_SYSCALL;
@@ -31,6 +33,34 @@ static __always_inline void fr_stolen_add(struct fr_thread *t, u64 now, u64 stol
 	}
 	burst->end = now;
 	burst->spent += stolen;
+}
+
+static __always_inline void fr_stolen_add(struct fr_thread *t, u64 now, u64 stolen)
+{
+	struct fr_off *burst = &t->stolen;
+	if (fr_stolen_apart(burst, t->ran, now)) {
+		if (burst->spent >= FR_BURST_FLOOR_NS) {
+			t->stolen_before[t->stolen_count & (FR_STOLEN - 1)] = *burst;
+			t->stolen_count++;
+		}
+		burst->start = 0;
+	}
+	fr_stolen_join(burst, t->ran, now, stolen);
+}
+
+/* What was taken of a thread since the last look at that, for one that looks from another CPU: nothing is noted. */
+static __always_inline u64 fr_stolen_since(struct fr_thread *t, struct task_struct *task, u64 now, u64 *ran)
+{
+	volatile struct fr_thread *v = t;
+	u64 steal = v->steal;
+	*ran = v->ran;
+	if (!steal || v->now.start || v->reclaiming || v->cpu != fr_steal_cpu(task) || *ran <= fr_softirqs_since || now <= *ran)
+		return 0;
+	s64 stolen = fr_steal(task) + 1 - steal;
+	/* It may have left the CPU while this was read. */
+	if (stolen <= 0 || v->ran != *ran || v->steal != steal || v->now.start)
+		return 0;
+	return stolen < (s64)(now - *ran) ? stolen : now - *ran;
 }
 
 /* The thread is on this CPU, or about to leave it. (What is noted later is the next one's.) */

@@ -43,20 +43,17 @@ static __always_inline bool fr_burst_counts(const struct fr_off *burst)
 	return burst->start && burst->spent >= FR_BURST_FLOOR_NS && burst->end > fr_slices_since;
 }
 
-/* Since the last walk it had more slices than it keeps: what it did before the oldest of these is not known. */
+/* Since the last walk it had more slices than it keeps: what it did up to then is not known. */
 static __always_inline bool fr_forgotten(const struct fr_thread *t, struct fr_off *gap)
 {
-	const struct fr_off *oldest = &t->slices[t->count & (FR_SLICES - 1)];
-	if (t->count <= FR_SLICES || oldest->start <= fr_slices_since)
-		return false;
-	gap->start = fr_slices_since;
+	gap->start = t->since > fr_slices_since ? t->since : fr_slices_since;
 	gap->woken = 0;
-	gap->end = oldest->start;
+	gap->end = t->lost_until;
 	gap->spent = 0;
 	gap->syscall = FR_NO_SYSCALL;
 	gap->why = FR_OFF_FORGOTTEN;
 	gap->flags = 0;
-	return true;
+	return gap->end > gap->start;
 }
 
 static __always_inline void fr_slice_emit(struct task_struct *task, u64 container, struct fr_off *off)
@@ -75,6 +72,7 @@ int BPF_PROG(exit_tp, struct task_struct *task)
 	struct fr_thread *t = fr_thread_of(task);
 	if (!t || t->softirqs)
 		return 0;
+	fr_look_at_steal(t, task, bpf_ktime_get_ns());
 	/* Nothing is known to be slow: it may have been this thread's own turn, that ended since the last walk. */
 	u64 least = fr_slices_wanted ? 0 : fr_open_floor_ns / 16;
 	if (!fr_slices_wanted && least < FR_STACK_FLOOR_NS / 5)
@@ -159,8 +157,16 @@ int walk_threads(struct bpf_iter__task *ctx)
 			fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
 	}
 	off = t->stolen;
+	u64 ran = 0, stolen = fr_stolen_since(t, task, now, &ran);
+	if (stolen && fr_stolen_apart(&off, ran, now)) {
+		if (fr_burst_counts(&off))
+			fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
+		off.start = 0;
+	}
+	if (stolen)
+		fr_stolen_join(&off, ran, now, stolen);
 	if (fr_burst_counts(&off))
-		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, 0);
+		fr_slice_write(ctx->meta->seq, task, t->container, &off, off.end, stolen ? FR_SLICE_OPEN : 0);
 	off = t->now;
 	/* One that is shorter may end as part of a burst: told now, it would count twice. */
 	if (!off.start || now <= off.start || now - off.start < fr_slice_least(&off))

@@ -83,6 +83,15 @@ extension Rules {
     /// No thread evidence: where, not why.
     static func application(_ it: Case) -> Finding? {
         let time = it.waterfall["application"]
+        let tid = reader(it)
+        let thread =
+            tid == 0 || !it.evidence.threadsFollowed
+            ? nil : ThreadTime(tid, in: it.ranges(["application"]), it.evidence)
+        if let thread, thread.forgotten > 0 {
+            return Finding(
+                explained: time, summary: "application took \(it.part(time)); its thread had too many waits to know",
+                evidence: [thread.sentence], certain: false)
+        }
         return Finding(
             explained: time, summary: "application took \(it.part(time)); no thread evidence",
             evidence: ["read the request, and sent its first byte \(milliseconds(time)) later"], certain: false)

@@ -112,7 +112,7 @@ struct Scene {
     /// When the thread was first seen at work: before, nobody knows what it did.
     func firstSign(of tid: UInt32) -> Instant {
         let turns = near.lazy.filter { $0.tid == tid || $0.sender == tid }.map { $0.readFirst ?? $0.start }.min()
-        let slices = evidence.slices.lazy.filter { $0.tid == tid }.map(\.start).min()
+        let slices = evidence.slices.lazy.filter { $0.tid == tid && $0.why != .forgotten }.map(\.start).min()
         return min(turns ?? .max, slices ?? .max)
     }
 

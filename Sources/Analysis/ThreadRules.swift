@@ -45,7 +45,10 @@ extension Rules {
     }
 
     private static func finding(_ it: Case, _ time: UInt64, _ summary: String, _ thread: ThreadTime) -> Finding? {
-        time > 0 ? Finding(explained: time, summary: summary, evidence: [thread.sentence], certain: alone(it)) : nil
+        guard time > 0 else { return nil }
+        // What is not known may have been more of something else.
+        let certain = thread.forgotten <= time && alone(it)
+        return Finding(explained: time, summary: summary, evidence: [thread.sentence], certain: certain)
     }
 
     static func stopped(_ it: Case) -> Finding? {

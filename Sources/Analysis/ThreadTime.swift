@@ -26,41 +26,55 @@ struct ThreadTime {
         self.tid = tid
         let machine = evidence.facts["machine"] ?? "x86_64"
         var off: UInt64 = 0
-        for slice in evidence.slices where slice.tid == tid && !slice.isWithinReclaim {
+        // A walk tells of one such stretch at most, and a turn lasts a few walks.
+        let gaps = Intervals.union(
+            evidence.slices.filter { $0.tid == tid && $0.why == .forgotten && $0.end > $0.start }
+                .flatMap { slice in ranges.map { (slice.start..<slice.end).clamped(to: $0) } }
+        ).filter { !$0.isEmpty }.prefix(64)
+        forgotten = gaps.reduce(0) { $0 &+ $1.length }
+        for slice in evidence.slices where slice.tid == tid && !slice.isWithinReclaim && slice.why != .forgotten {
             for range in ranges {
-                if slice.why == .stolen {
-                    stolen &+= Self.part(slice.spent, of: slice, in: range)
-                    continue
-                }
-                if slice.why == .forgotten {
-                    forgotten &+= (slice.start..<max(slice.start, slice.end)).clamped(to: range).length
-                    continue
-                }
-                if slice.why == .reclaim && slice.spent > 0 {
-                    let part = Self.part(slice.spent, of: slice, in: range)
-                    reclaim &+= part
-                    off &+= part
-                    continue
-                }
-                let waited =
-                    slice.isBurst
-                    ? Self.part(slice.waitingTime, of: slice, in: range) : slice.waiting.clamped(to: range).length
-                let stuck =
-                    slice.isBurst
-                    ? Self.part(slice.blockedTime, of: slice, in: range) : slice.blocked.clamped(to: range).length
-                if slice.isThrottled { throttled &+= waited } else { queued &+= waited }
-                off &+= waited &+ stuck
-                if stuck > 0 { add(slice, stuck, machine) }
+                let part = Part(of: slice, in: range)
+                stolen &+= part.stolen
+                reclaim &+= part.reclaim
+                if slice.isThrottled { throttled &+= part.waited } else { queued &+= part.waited }
+                off &+= part.reclaim &+ part.waited &+ part.stuck
+                if part.stuck > 0 { add(slice, part.stuck, machine) }
             }
+            // What is kept elsewhere, or was kept late, may lie there.
+            for gap in gaps { forgotten -= min(forgotten, Part(of: slice, in: gap).all) }
         }
         let all = ranges.reduce(UInt64(0)) { $0 &+ $1.length }
         running = all > off ? all - off : 0
-        // A burst that is kept may have begun before it.
-        forgotten = min(forgotten, running)
-        running -= forgotten
         // Spread evenly over a stretch, it may reach into what was no running.
         stolen = min(stolen, running)
         running -= stolen
+        forgotten = min(forgotten, running)
+        running -= forgotten
+    }
+
+    /// ns of one slice that lie in a range.
+    private struct Part {
+        var waited: UInt64 = 0
+        var stuck: UInt64 = 0
+        var reclaim: UInt64 = 0
+        var stolen: UInt64 = 0
+
+        init(of slice: Slice, in range: Range<Instant>) {
+            if slice.why == .stolen {
+                stolen = ThreadTime.part(slice.spent, of: slice, in: range)
+            } else if slice.why == .reclaim && slice.spent > 0 {
+                reclaim = ThreadTime.part(slice.spent, of: slice, in: range)
+            } else if slice.isBurst {
+                waited = ThreadTime.part(slice.waitingTime, of: slice, in: range)
+                stuck = ThreadTime.part(slice.blockedTime, of: slice, in: range)
+            } else {
+                waited = slice.waiting.clamped(to: range).length
+                stuck = slice.blocked.clamped(to: range).length
+            }
+        }
+
+        var all: UInt64 { waited &+ stuck &+ reclaim &+ stolen }
     }
 
     private mutating func add(_ slice: Slice, _ stuck: UInt64, _ machine: String) {

@@ -22,7 +22,9 @@ extension PerfettoExport {
         ) {
             let own = (slices[thread] ?? []).sorted { ($0.start, $1.end) < ($1.start, $0.end) }
             var lanes = Lanes("thread \(thread.tid)", in: track(of: own.first?.pid, in: thread.container))
-            for slice in own {
+            for var slice in own {
+                // It may begin long before, when threads were last looked at.
+                if slice.why == .forgotten { slice.start = max(slice.start, evidence.from) }
                 let end = max(slice.start, slice.end)
                 guard let place = lanes.place(slice.start, end, trace) else { continue }
                 write(slice, end, on: place.track)

@@ -42,7 +42,10 @@ struct SoftirqLoad {
         for (vector, cpus) in totals.enumerated() {
             for (cpu, value) in cpus.enumerated() where cpu < sums.count {
                 sums[cpu].total &+= value.total
-                sums[cpu].stolen = max(sums[cpu].stolen, value.stolen)
+                // What stands there from before the hooks were attached is not of this time.
+                if let timedSince, value.left > timedSince {
+                    sums[cpu].stolen = max(sums[cpu].stolen, value.stolen)
+                }
                 if vector == Self.netRX { sums[cpu].netRX &+= value.total }
             }
         }
@@ -50,7 +53,9 @@ struct SoftirqLoad {
             var loads: [Load] = []
             for (cpu, sum) in sums.enumerated() {
                 let before = last[cpu]
-                let stolen = before.stolen > 0 && sum.stolen > before.stolen ? sum.stolen - before.stolen : 0
+                // No CPU can lose more than the time; where it seems to, it was long not looked at.
+                let stolen =
+                    before.stolen > 0 && sum.stolen > before.stolen ? min(sum.stolen - before.stolen, now - lastAt) : 0
                 guard sum.total > before.total || stolen > 0 else { continue }
                 loads.append(
                     Load(

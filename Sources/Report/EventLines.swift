@@ -113,7 +113,9 @@ private func describe(_ slice: Slice, _ evidence: Evidence, _ style: Style) -> S
         parts.append("its CPU taken by the hypervisor \(style.duration(slice.spent)) within \(on)")
     }
     if slice.why == .forgotten {
-        parts.append("had more waits than are kept, for \(style.duration(slice.end &- slice.start))")
+        let from = max(slice.start, evidence.from)
+        parts.append(
+            "had more waits than are kept, for \(style.duration(slice.end > from ? slice.end - from : 0))")
     }
     if slice.isBurst { parts.append("in many short waits within \(style.duration(slice.end &- slice.start))") }
     return parts.joined(separator: ", ") + (slice.isOpen ? ", still" : "")

@@ -70,6 +70,7 @@ func eventsJSON(_ scope: Scope, to sink: (String) -> Void) throws {
                 + ",\"blocked_ns\":\(slice.blockedTime),\"waiting_ns\":\(slice.waitingTime)"
                 + ",\"throttled\":\(slice.isThrottled),\"reclaim_ns\":\(slice.why == .reclaim ? slice.spent : 0)"
                 + ",\"stolen_ns\":\(slice.why == .stolen ? slice.spent : 0)"
+                + ",\"not_known_ns\":\(slice.why == .forgotten ? slice.end &- slice.start : 0)"
                 + ",\"burst_ns\":\(slice.isBurst ? slice.end &- slice.start : 0)"
                 + ",\"in_flight\":\(slice.isOpen)}"
         },

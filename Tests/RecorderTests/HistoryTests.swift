@@ -61,11 +61,14 @@ private let second: UInt64 = 1_000_000_000
     /// The kernel counts it since boot, and tells of it where a softirq ended.
     @Test func whatWasStolenIsNotedFromTheSecondLookOn() {
         var load = SoftirqLoad()
-        func note(_ at: UInt64, _ stolen: [UInt64]) {
+        func note(_ at: UInt64, _ stolen: [UInt64], since: UInt64 = 1) {
             var totals = Array(
                 repeating: [fr_softirq_total](repeating: fr_softirq_total(), count: 2), count: Int(FR_SOFTIRQ_VECTORS))
-            for (vector, value) in zip([1, 7, 9], stolen) { totals[vector][1].stolen = value }
-            load.note(totals, at: at, timedSince: 0)
+            for (vector, value) in zip([1, 7, 9], stolen) {
+                totals[vector][1].stolen = value
+                totals[vector][1].left = at * 100
+            }
+            load.note(totals, at: at * 100, timedSince: since * 100)
         }
         note(10, [0, 0, 0])
         note(20, [5001, 0, 0])
@@ -73,7 +76,12 @@ private let second: UInt64 = 1_000_000_000
         note(40, [5101, 5101, 5101])
         note(50, [5101, 5101, 5103])
         let ticks = load.over(0, .max)
-        #expect(ticks.map(\.to) == [30, 50] && ticks.map(\.stolen) == [100, 2])
+        #expect(ticks.map(\.to) == [3000, 5000] && ticks.map(\.stolen) == [100, 2])
+        // The hooks came back, and the CPU was not looked at since: then it was.
+        note(60, [5103, 5103, 5103], since: 60)
+        note(70, [8103, 0, 0], since: 60)
+        note(80, [9903, 0, 0], since: 60)
+        #expect(load.over(5001, .max).map(\.stolen) == [1000])
         #expect(ticks.allSatisfy { $0.cpu == 1 && $0.total == 0 })
     }
 
