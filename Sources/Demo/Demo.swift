@@ -65,7 +65,8 @@ public final class Demo: Sendable {
         _ = try start(
             ["demo-server", "--cgroup", host.cgroup, "--namespace", host.namespace, "--port", "\(port)"])
         let recorder = try start([
-            "record", "--dir", directory, "--threshold", "200ms", "--container", String(host.id.prefix(12)),
+            "record", "--dir", directory, "--threshold", "\(Self.threshold)ms", "--container",
+            String(host.id.prefix(12)),
             "--before", "4s", "--after", "1s", "--window", "20s", "--memory", "16M", "--quiet",
             // Should the demo be killed, its recorder ends too.
             "--duration", "180s",
@@ -73,22 +74,31 @@ public final class Demo: Sendable {
         let client = try DemoClient(host: host.serverAddress, port: port)
         say("demo: normal traffic, about 30 ms a request")
         try awaitArmed(recorder, client)
-        for _ in 0..<Self.baselineRequests where recorder.isRunning && !isStopping { _ = try client.ask() }
+        var others: [UInt64] = []
+        for _ in 0..<Self.baselineRequests where recorder.isRunning && !isStopping { others.append(try client.ask()) }
         guard recorder.isRunning else {
             throw DemoError("the recorder ended: see its message above", exitCode: max(1, recorder.terminationStatus))
         }
         let measured = try inject(fault, host, client)
         say("demo: injected \(fault.rawValue); the client waited \(measured / 1_000_000) ms")
-        for _ in 0..<60 where !isStopping { _ = try client.ask() }
+        for _ in 0..<60 where !isStopping { others.append(try client.ask()) }
         guard !isStopping else { throw DemoError.interrupted }
         recorder.interrupt()
         recorder.waitUntilExit()
         guard recorder.terminationStatus == 0 else {
             throw DemoError("the recorder ended with status \(recorder.terminationStatus)")
         }
+        let slow = others.filter { $0 >= Self.threshold * 1_000_000 }
+        if let worst = slow.max() {
+            say(
+                "demo: this host made \(slow.count) other requests wait, up to \(worst / 1_000_000) ms: the recorder may have caught "
+                    + "these too")
+        }
         return measured
     }
 
+    /// ms from which a request is slow.
+    private static let threshold: UInt64 = 200
     /// Requests the recorder learns the usual from, before the fault.
     private static let baselineRequests = 60
     /// Seconds its load and attach may take: far less on a host, half a minute under software emulation.
@@ -103,6 +113,9 @@ public final class Demo: Sendable {
             }
             _ = try client.ask()
         }
+        // The next one is the first of which the recorder surely sees the beginning.
+        guard recorder.isRunning, !isStopping else { return }
+        _ = try client.ask()
     }
 
     private func inject(_ fault: Fault, _ host: DemoHost, _ client: DemoClient) throws -> UInt64 {

@@ -31,9 +31,9 @@ enum TCP {
         return socket
     }
 
-    /// Retries for two seconds: the server may still be starting.
+    /// Retries for half a minute: the server may still be starting, which takes a moment on a host and seconds where one is emulated.
     static func connect(_ host: String, port: UInt16) throws -> Int32 {
-        for _ in 0..<40 {
+        for _ in 0..<600 {
             let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
             if withAddress(address(host, port), { Glibc.connect(socket, $0, $1) }) == 0 { return socket }
             close(socket)

@@ -165,9 +165,12 @@ private let at: UInt64 = 10_000 * ms
         let early = slice(0, 400, why: .forgotten)
         let kept = slice(400, 450, syscall: 230)
         let verdict = verdict(evidence([early, kept]))
-        // 790 ms less 400 and 50: not 740.
-        #expect(verdict.cause == "app.cpu" && abs(verdict.share - 340.0 / 800) < 0.02)
-        #expect(verdict.confidence == .low)
+        // 790 ms less 400 and 50: it computed for 340, not for 740, and that is not the most there is.
+        #expect(verdict.cause == "unknown" && verdict.confidence == .low)
+        #expect(
+            verdict.evidence.contains {
+                $0.hasPrefix("also app.cpu: computed for 34") || $0.hasPrefix("also app.cpu: computed for 33")
+            })
         #expect(verdict.evidence.contains { $0.contains("too many waits to know 398 ms") })
         let whole = self.verdict(evidence([slice(10, 780, syscall: 230)]))
         #expect(whole.cause == "app.sleep" && whole.confidence == .high)
