@@ -127,8 +127,10 @@ static __always_inline void fr_steal_tick(struct fr_softirq_total *total, u64 no
 	if (!fr_follow_threads)
 		return;
 	struct fr_thread *t = fr_thread_of(task);
-	if (t && !t->softirqs)
-		fr_look_at_steal(t, task, now);
+	if (!t || t->softirqs)
+		return;
+	fr_count_stolen(t, task, now);
+	fr_put_on(t, task, now);
 }
 
 SEC("tp_btf/softirq_exit")

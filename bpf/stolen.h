@@ -63,22 +63,19 @@ static __always_inline u64 fr_stolen_since(struct fr_thread *t, struct task_stru
 	return stolen < (s64)(now - *ran) ? stolen : now - *ran;
 }
 
-/* The thread is on this CPU, or about to leave it. (What is noted later is the next one's.) */
-static __always_inline void fr_look_at_steal(struct fr_thread *t, struct task_struct *task, u64 now)
+/* The thread leaves this CPU, or was looked at there. (What is noted later is the next one's.) */
+static __always_inline void fr_count_stolen(struct fr_thread *t, struct task_struct *task, u64 now)
 {
-	/* It came here unseen (the kernel leaves out programs that would nest), or before the hooks were attached again. */
-	if (!t->steal || t->cpu != fr_steal_cpu(task) || t->ran <= fr_softirqs_since || now <= t->ran) {
-		fr_put_on(t, task, now);
+	/* It came here unseen (the kernel leaves out programs that would nest), or before the hooks were attached again. Of a reclaim it is
+	 * in the time of that. */
+	if (!t->steal || t->reclaiming || t->ran <= fr_softirqs_since || now <= t->ran || t->cpu != fr_steal_cpu(task))
 		return;
-	}
 	s64 stolen = fr_steal(task) + 1 - t->steal;
 	/* The scheduler hands on what it took no note of in time: no run can have lost more than it lasted. */
 	if (stolen > (s64)(now - t->ran))
 		stolen = now - t->ran;
-	/* Of a reclaim it is in the time of that. */
-	if (stolen > 0 && !t->reclaiming)
+	if (stolen > 0)
 		fr_stolen_add(t, now, stolen);
-	fr_put_on(t, task, now);
 }
 
 #endif

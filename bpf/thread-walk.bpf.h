@@ -72,7 +72,8 @@ int BPF_PROG(exit_tp, struct task_struct *task)
 	struct fr_thread *t = fr_thread_of(task);
 	if (!t || t->softirqs)
 		return 0;
-	fr_look_at_steal(t, task, bpf_ktime_get_ns());
+	fr_count_stolen(t, task, bpf_ktime_get_ns());
+	t->steal = 0;
 	/* Nothing is known to be slow: it may have been this thread's own turn, that ended since the last walk. */
 	u64 least = fr_slices_wanted ? 0 : fr_open_floor_ns / 16;
 	if (!fr_slices_wanted && least < FR_STACK_FLOOR_NS / 5)

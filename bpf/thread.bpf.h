@@ -7,7 +7,7 @@ static __always_inline int fr_on_switch(bool preempt, struct task_struct *prev, 
 	if (t) {
 		now = bpf_ktime_get_ns();
 		if (!t->softirqs) {
-			fr_look_at_steal(t, prev, now);
+			fr_count_stolen(t, prev, now);
 			t->steal = 0;
 		}
 		t->now.start = now;
