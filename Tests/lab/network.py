@@ -35,7 +35,7 @@ def lost(count: int):
         wire.lose_first_data(count)
         waited = trial.asked(asking)["ms"]
         wire.lost_all(count)
-        return Truth(waited, waited - trip)
+        return Truth(waited, wire.lost_for())
 
     return inject
 

@@ -34,6 +34,9 @@ class Wire:
         self.delay = 0.0
         self.lose: Callable[[bytes, bool], bool] = lambda frame, outward: False
         self.lost = 0
+        #: Seconds of time.monotonic(): when the first of those was lost, and when data went out that was not, after them.
+        self.lost_at: float | None = None
+        self.resent_at: float | None = None
         run("ip", "netns", "del", NAMESPACE, check=False)
         run("ip", "netns", "add", NAMESPACE)
         host.undo.append(("ip", "netns", "del", NAMESPACE))
@@ -80,7 +83,10 @@ class Wire:
                 outward = source == self._near
                 if self.lose(frame, outward):
                     self.lost += 1
+                    self.lost_at, self.resent_at = self.lost_at or now, None
                     continue
+                if self.lost_at and not self.resent_at and outward and tcp_payload(frame) > 0:
+                    self.resent_at = now
                 count += 1
                 heapq.heappush(under_way, (now + self.delay, count, self._far if outward else self._near, frame))
             while under_way and under_way[0][0] <= time.monotonic():
@@ -105,8 +111,14 @@ class Wire:
         if self.lost != count:
             raise RuntimeError(f"the wire lost {self.lost} segments, not {count}")
 
+    def lost_for(self) -> float:
+        """ms from what was lost to what went out in its place: by the wire, for what else a client waited for is no part of the loss."""
+        if self.lost_at is None or self.resent_at is None:
+            raise RuntimeError("nothing went out in place of what the wire lost")
+        return (self.resent_at - self.lost_at) * 1000
+
     def calm(self) -> None:
-        self.delay, self.lost = 0.0, 0
+        self.delay, self.lost, self.lost_at, self.resent_at = 0.0, 0, None, None
         self.lose = lambda frame, outward: False
 
     def close(self) -> None:
