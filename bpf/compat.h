@@ -80,28 +80,33 @@ static __always_inline bool fr_task_has_storage(struct task_struct *task)
 	return !bpf_core_field_exists(task->bpf_storage) || task->bpf_storage;
 }
 
-/* ns the hypervisor ran others on the CPU that task runs on, as far as the scheduler took note (update_rq_clock_task, at each switch; where
+/* The run queue a task is on; NULL where a kernel does not tell. Read once by those who want several things of it: for each pointer they
+ * follow from a task new verifiers look through all names of vmlinux. */
+static __always_inline struct rq *fr_rq(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->se.cfs_rq) ? task->se.cfs_rq->rq : 0;
+}
+
+/* ns the hypervisor ran others on a run queue's CPU, as far as the scheduler took note (update_rq_clock_task, at each switch; where
  * it does not, or has no CONFIG_PARAVIRT_TIME_ACCOUNTING, the timer tick: steal_account_process_time). 0 on hardware of its own. By the run
  * queue: per-CPU variables can be had only where the kernel keeps their names (CONFIG_KALLSYMS_ALL). */
-static __always_inline u64 fr_steal(struct task_struct *task)
+static __always_inline u64 fr_steal(struct rq *rq)
 {
-	if (!bpf_core_field_exists(task->se.cfs_rq))
-		return 0;
 	u64 steal = 0;
+	if (!rq)
+		return 0;
 	if (bpf_core_field_exists(struct rq, prev_steal_time_rq))
-		steal = task->se.cfs_rq->rq->prev_steal_time_rq;
+		steal = rq->prev_steal_time_rq;
 	/* It is there and stands still with no-steal-acc, and on some Xen. */
 	if (!steal && bpf_core_field_exists(struct rq, prev_steal_time))
-		steal = task->se.cfs_rq->rq->prev_steal_time;
+		steal = rq->prev_steal_time;
 	return steal;
 }
 
 /* The CPU whose steal that is. */
-static __always_inline u32 fr_steal_cpu(struct task_struct *task)
+static __always_inline u32 fr_steal_cpu(struct rq *rq)
 {
-	if (!bpf_core_field_exists(task->se.cfs_rq) || !bpf_core_field_exists(struct rq, cpu))
-		return 0;
-	return task->se.cfs_rq->rq->cpu;
+	return rq && bpf_core_field_exists(struct rq, cpu) ? rq->cpu : 0;
 }
 
 /* The syscall a thread blocks in, by the number its architecture gave it; a kernel thread, or a fault, is in none. */

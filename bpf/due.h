@@ -32,22 +32,31 @@ static __always_inline struct fr_due *fr_due(void)
 	return bpf_map_lookup_elem(&due, &zero);
 }
 
-/* What is pending on the CPU of `task` has waited since (0: not known): a slow one has ended; ksoftirqd has been woken, to which that is
- * left unless the next interrupt's end runs it before; or ksoftirqd has got the CPU. */
-static __always_inline void fr_softirqs_due(struct task_struct *task, u64 since)
+/* What of this CPU is in `pending` has waited since. Verified once, and not wherever it is called. */
+__noinline int fr_mark_due(u32 pending, u64 since)
 {
 	struct fr_due *d = fr_due();
-	if (!d || !since || !fr_pending_from_rq || !bpf_core_field_exists(struct cfs_rq, rq))
-		return;
-	u16 pending = 0;
-	/* local_softirq_pending(): a word of 16 bits on x86, the low half of one elsewhere. */
-	bpf_probe_read_kernel(&pending, sizeof(pending), (void *)BPF_CORE_READ(task, se.cfs_rq, rq) + fr_pending_from_rq);
-	/* As a rule it is woken because softirqs ran for too long: what is left to it waited for these, too. */
+	if (!d)
+		return 0;
+	/* As a rule ksoftirqd is woken because softirqs ran for too long: what is left to it waited for these, too. */
 	if (since - d->slow_until < FR_RIGHT_AFTER_NS)
 		since = d->slow_since;
 	for (u32 vector = 0; vector < FR_SOFTIRQ_VECTORS; vector++)
 		if (pending >> vector & 1 && !d->since[vector])
 			d->since[vector] = since;
+	return 0;
+}
+
+/* What is pending on the CPU of `task` has waited since (0: not known): a slow one has ended; ksoftirqd has been woken, to which that is
+ * left unless the next interrupt's end runs it before; or ksoftirqd has got the CPU. */
+static __always_inline void fr_softirqs_due(struct task_struct *task, u64 since)
+{
+	if (!since || !fr_pending_from_rq || !bpf_core_field_exists(struct cfs_rq, rq))
+		return;
+	u16 pending = 0;
+	/* local_softirq_pending(): a word of 16 bits on x86, the low half of one elsewhere. */
+	bpf_probe_read_kernel(&pending, sizeof(pending), (void *)BPF_CORE_READ(task, se.cfs_rq, rq) + fr_pending_from_rq);
+	fr_mark_due(pending, since);
 }
 
 /* Ksoftirqd sleeps: nothing is left to it. */

@@ -123,7 +123,7 @@ static __always_inline void fr_steal_tick(struct fr_softirq_total *total, u64 no
 	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
 		return;
 	struct task_struct *task = bpf_get_current_task_btf();
-	total->stolen = fr_steal(task) + 1;
+	total->stolen = fr_steal(fr_rq(task)) + 1;
 	if (!fr_follow_threads)
 		return;
 	struct fr_thread *t = fr_thread_of(task);

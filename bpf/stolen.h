@@ -7,8 +7,9 @@
 static __always_inline void fr_put_on(struct fr_thread *t, struct task_struct *task, u64 now)
 {
 	t->ran = now;
-	t->steal = fr_steal(task) + 1;
-	t->cpu = fr_steal_cpu(task);
+	struct rq *rq = fr_rq(task);
+	t->steal = fr_steal(rq) + 1;
+	t->cpu = fr_steal_cpu(rq);
 }
 
 /* Bursts of it: those kept reach back 1.6 s at least, which is when the first walk comes with thresholds of up to 6 s. */
@@ -54,9 +55,12 @@ static __always_inline u64 fr_stolen_since(struct fr_thread *t, struct task_stru
 	volatile struct fr_thread *v = t;
 	u64 steal = v->steal;
 	*ran = v->ran;
-	if (!steal || v->now.start || v->reclaiming || v->cpu != fr_steal_cpu(task) || *ran <= fr_softirqs_since || now <= *ran)
+	if (!steal || v->now.start || v->reclaiming || *ran <= fr_softirqs_since || now <= *ran)
 		return 0;
-	s64 stolen = fr_steal(task) + 1 - steal;
+	struct rq *rq = fr_rq(task);
+	if (v->cpu != fr_steal_cpu(rq))
+		return 0;
+	s64 stolen = fr_steal(rq) + 1 - steal;
 	/* It may have left the CPU while this was read. */
 	if (stolen <= 0 || v->ran != *ran || v->steal != steal || v->now.start)
 		return 0;
@@ -68,9 +72,12 @@ static __always_inline void fr_count_stolen(struct fr_thread *t, struct task_str
 {
 	/* It came here unseen (the kernel leaves out programs that would nest), or before the hooks were attached again. Of a reclaim it is
 	 * in the time of that. */
-	if (!t->steal || t->reclaiming || t->ran <= fr_softirqs_since || now <= t->ran || t->cpu != fr_steal_cpu(task))
+	if (!t->steal || t->reclaiming || t->ran <= fr_softirqs_since || now <= t->ran)
 		return;
-	s64 stolen = fr_steal(task) + 1 - t->steal;
+	struct rq *rq = fr_rq(task);
+	if (t->cpu != fr_steal_cpu(rq))
+		return;
+	s64 stolen = fr_steal(rq) + 1 - t->steal;
 	/* The scheduler hands on what it took no note of in time: no run can have lost more than it lasted. */
 	if (stolen > (s64)(now - t->ran))
 		stolen = now - t->ran;
