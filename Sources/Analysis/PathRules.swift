@@ -55,6 +55,7 @@ extension Rules {
         if it.turn.role == .served, it.turn.flags.contains(.unaccepted), queue > 0 {
             // A server of one thread accepts when it is done with the request in hand: that is why, and says more.
             if let busy = busyReader(it), busy.certain, busy.explained >= queue - queue / 4 { return nil }
+            if acceptsLate(it) { return nil }
             return Finding(
                 explained: queue, summary: "waited \(it.part(queue)) in the accept queue",
                 evidence: ["the first byte came before the application had accepted the connection"])

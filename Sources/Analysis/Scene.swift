@@ -109,6 +109,16 @@ struct Scene {
         return false
     }
 
+    /// Whether the process that serves this turn has this thread read all its requests, others before this one: then it accepts its
+    /// connections, too.
+    func readsAlone(_ tid: UInt32, for turn: Turn) -> Bool {
+        guard let pid = evidence.sockets[turn.socket]?.pid else { return false }
+        let others = near.filter {
+            $0.role == .served && $0.tid != 0 && !isSame($0, turn) && evidence.sockets[$0.socket]?.pid == pid
+        }
+        return others.allSatisfy { $0.tid == tid } && others.contains { ($0.readFirst ?? .max) < turn.start }
+    }
+
     /// When the thread was first seen at work: before, nobody knows what it did.
     func firstSign(of tid: UInt32) -> Instant {
         let turns = near.lazy.filter { $0.tid == tid || $0.sender == tid }.map { $0.readFirst ?? $0.start }.min()

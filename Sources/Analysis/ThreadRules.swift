@@ -14,9 +14,26 @@ extension Rules {
         let tid = reader(it)
         if it.turn.role == .called { return unread(it) }
         guard it.turn.role == .served else { return nil }
-        let before = it.scene.firstSign(of: tid) < it.turn.start && !it.turn.flags.contains(.unaccepted)
+        let before =
+            it.scene.firstSign(of: tid) < it.turn.start
+            && (!it.turn.flags.contains(.unaccepted) || it.scene.readsAlone(tid, for: it.turn))
         let ranges = it.ranges(before ? handling.union(["receive-queue"]) : handling)
         return tid == 0 || ranges.isEmpty ? nil : ThreadTime(tid, in: ranges, it.evidence)
+    }
+
+    /// While the connection lay in the accept queue its only reader did something of its own, outside of any request: that is why.
+    static func acceptsLate(_ it: Case) -> Bool {
+        let tid = reader(it)
+        let ranges = it.ranges(["receive-queue"])
+        guard it.evidence.threadsFollowed, tid != 0, !ranges.isEmpty, it.scene.readsAlone(tid, for: it.turn),
+            it.scene.firstSign(of: tid) < it.turn.start
+        else { return false }
+        let thread = ThreadTime(tid, in: ranges, it.evidence)
+        // One that waits for whatever comes would have seen it.
+        let own =
+            thread.byWaiting.reduce(thread.running &+ thread.io) { $1.key == .poll ? $0 : $0 &+ $1.value }
+        let queue = it.waterfall["receive-queue"]
+        return own >= queue - queue / 4
     }
 
     /// Of a call: its thread's time while the answer lay unread. Only of one that asked itself and then read, and had nothing else in
@@ -48,7 +65,12 @@ extension Rules {
         guard time > 0 else { return nil }
         // What is not known may have been more of something else.
         let certain = thread.forgotten <= time && alone(it)
-        return Finding(explained: time, summary: summary, evidence: [thread.sentence], certain: certain)
+        let late = it.turn.flags.contains(.unaccepted) && acceptsLate(it)
+        return Finding(
+            explained: time, summary: summary,
+            evidence: [thread.sentence]
+                + (late ? ["it had not accepted the connection yet when the first byte came"] : []),
+            certain: certain)
     }
 
     static func stopped(_ it: Case) -> Finding? {

@@ -85,6 +85,32 @@ private let at: UInt64 = 10_000 * ms
         #expect(!verdict(evidence).cause.hasPrefix("app."))
     }
 
+    @Test(arguments: [(nil as UInt32?, "app.cpu"), (230, "app.sleep"), (232, "host.backlog")])
+    func whatKeepsTheOnlyReaderFromAcceptingIsTheCause(syscall: UInt32?, cause: String) {
+        var waiting = queued
+        waiting.flags.insert(.unaccepted)
+        var before = served(3, 0, 1)
+        before.start = at - 50 * ms
+        before.end = at - 40 * ms
+        before.readFirst = at - 50 * ms
+        before.sentFirst = at - 40 * ms
+        before.sentLast = at - 40 * ms
+        var evidence = capture([waiting, before])
+        evidence.facts = ["threads": "followed", "machine": "x86_64"]
+        if let syscall { evidence.slices = [slice(2, 600, syscall: syscall)] }
+        #expect(verdict(evidence).cause == "host.backlog", "whose process it is is not known")
+        evidence.sockets[1]?.pid = 5
+        evidence.sockets[3]?.pid = 5
+        #expect(verdict(evidence).cause == cause)
+        #expect(verdict(evidence).confidence != .low)
+        #expect(cause == "host.backlog" || verdict(evidence).evidence.contains { $0.contains("not accepted") })
+        // Another thread reads there too: which of them accepts is not known.
+        evidence.turns.append(before)
+        evidence.turns[2].sequence = 2
+        evidence.turns[2].tid = 6
+        #expect(verdict(evidence).cause == "host.backlog")
+    }
+
     @Test func aThreadWithoutSlicesRan() {
         #expect(verdict(evidence([])).cause == "app.cpu")
         #expect(verdict(evidence([slice(10, 780, syscall: 230, tid: 6)])).cause == "app.cpu")

@@ -89,7 +89,7 @@ class Place:
 
     def service(self, name: str, kind: str = "threads", downstream: str = "", options: tuple[str, ...] = ()) -> None:
         """A service on port 80, answering when this returns."""
-        if self.start(name, "/bin/python3", "/service.py", "serve", kind, "80", *([downstream] if downstream else []), options=options):
+        if self.start(name, "/bin/python3", "-S", "/service.pyc", "serve", kind, "80", *([downstream] if downstream else []), options=options):
             self.await_port(name, 80)
 
     def await_port(self, name: str, port: int) -> None:
@@ -123,7 +123,7 @@ class Place:
         return self._join(name, command, environment or {}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def client(self, name: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
-        return self.execute(name, "/bin/python3", "/service.py", *arguments, environment=environment)
+        return self.execute(name, "/bin/python3", "-S", "/service.pyc", *arguments, environment=environment)
 
     def names(self) -> list[str]:
         return sorted(self._running)
