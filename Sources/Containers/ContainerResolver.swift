@@ -34,12 +34,22 @@ public final class ContainerResolver: Sendable {
     ///
     /// `started`: called, on another thread, when a container has begun to run.
     public func follow(started: @escaping @Sendable () -> Void) {
-        _ = DockerEvents(docker) { [self] in
-            // Its cgroup may be gone when the first packet is looked at.
-            scan()
-            relays.scan()
-            started()
+        _ = DockerEvents(
+            docker,
+            started: { [self] in
+                // Its cgroup may be gone when the first packet is looked at.
+                scan()
+                relays.scan()
+                started()
+            }, renamed: { [self] id in renew(id) })
+    }
+
+    /// Looks up again what is known by this id: whoever said so need not be the one who may name it.
+    private func renew(_ id: String) {
+        let known = state.withLock { state in
+            state.names.filter { $0.value.id == id }.keys.compactMap { key in state.paths[key].map { (key, $0) } }
         }
+        for (key, path) in known { _ = remember(key, resolve(path), path) }
     }
 
     /// Known already, without any I/O.

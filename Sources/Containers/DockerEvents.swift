@@ -6,6 +6,7 @@ import Glibc
 final class DockerEvents: Sendable {
     private let names: DockerNames
     private let started: @Sendable () -> Void
+    private let renamed: @Sendable (String) -> Void
 
     private struct Event: Decodable {
         struct Actor: Decodable {
@@ -24,10 +25,14 @@ final class DockerEvents: Sendable {
         }
     }
 
-    /// `started`: called, on a thread of this object's, when a container has begun to run: its cgroup exists now.
-    init(_ names: DockerNames, started: @escaping @Sendable () -> Void) {
+    /// Both are called on a thread of this object's. `started`: a container has begun to run, its cgroup exists now; `renamed`: the
+    /// one of this id has another name (`docker rename`).
+    init(
+        _ names: DockerNames, started: @escaping @Sendable () -> Void, renamed: @escaping @Sendable (String) -> Void
+    ) {
         self.names = names
         self.started = started
+        self.renamed = renamed
         for socket in names.sockets {
             let thread = Thread { [self] in follow(socket) }
             thread.name = "docker-events"
@@ -37,8 +42,9 @@ final class DockerEvents: Sendable {
     }
 
     private func follow(_ socket: String) {
-        // {"type":["container"],"event":["create","start"]}
-        let filters = "%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%5D%7D"
+        // {"type":["container"],"event":["create","start","rename"]}
+        let filters =
+            "%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%2C%22rename%22%5D%7D"
         while true {
             _ = UnixHTTP.stream("/events?filters=\(filters)", socket: socket) { [self] line in take(line, socket) }
             // No daemon, or it restarts: it may come.
@@ -56,8 +62,11 @@ final class DockerEvents: Sendable {
                 event.actor.id, name: DockerNames.plain(name), image: event.actor.attributes["image"] ?? "",
                 from: socket)
         }
-        guard event.action == "start" else { return }
-        started()
+        switch event.action {
+        case "start": started()
+        case "rename": renamed(event.actor.id)
+        default: return
+        }
         // Who listens in a user's directory may be anybody, and say it as often as they like.
         if DockerNames.user(of: socket) != nil { usleep(200_000) }
     }
