@@ -45,16 +45,21 @@ static __always_inline bool fr_burst_counts(const struct fr_off *burst)
 	return burst->start && burst->spent >= FR_BURST_FLOOR_NS && burst->end > fr_slices_since;
 }
 
-/* Since the last walk it had more slices than it keeps: what it did up to then is not known. */
-static __always_inline bool fr_forgotten(const struct fr_thread *t, struct fr_off *gap)
+static __always_inline void fr_gap(struct fr_off *gap, u64 start, u64 end)
 {
-	gap->start = t->since > fr_slices_since ? t->since : fr_slices_since;
+	gap->start = start;
 	gap->woken = 0;
-	gap->end = t->lost_until;
+	gap->end = end;
 	gap->spent = 0;
 	gap->syscall = FR_NO_SYSCALL;
 	gap->why = FR_OFF_FORGOTTEN;
 	gap->flags = 0;
+}
+
+/* Since the last walk it had more slices than it keeps: what it did up to then is not known. */
+static __always_inline bool fr_forgotten(const struct fr_thread *t, struct fr_off *gap)
+{
+	fr_gap(gap, t->since > fr_slices_since ? t->since : fr_slices_since, t->lost_until);
 	return gap->end > gap->start;
 }
 
@@ -70,16 +75,14 @@ static __always_inline void fr_slice_emit(struct task_struct *task, u64 containe
 
 /* Those that a thread keeps many of are told by functions of their own, which a verifier looks at once: in the loop that calls them it
  * walked through 650,000 instructions on 6.1, of the million it would. */
-__noinline int fr_tell_kept(u32 at, u64 least)
+__noinline int fr_tell_kept(u32 at)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct fr_thread *t = fr_thread_of(task);
 	if (!t)
 		return 0;
 	struct fr_off off = t->slices[at & (FR_SLICES - 1)];
-	u64 length = off.spent ? off.spent : off.end - off.start;
-	if (length >= least)
-		fr_slice_emit(task, t->container, &off);
+	fr_slice_emit(task, t->container, &off);
 	return 0;
 }
 
@@ -108,10 +111,26 @@ int BPF_PROG(exit_tp, struct task_struct *task)
 	u64 least = fr_slices_wanted ? 0 : fr_open_floor_ns / 16;
 	if (!fr_slices_wanted && least < FR_STACK_FLOOR_NS / 5)
 		least = FR_STACK_FLOOR_NS / 5;
-	for (u32 i = 0; i < FR_SLICES; i++)
-		if (t->slices[i].end > fr_slices_since)
-			fr_tell_kept(i, least);
+	u64 left = 0, first = ~0ULL, last = 0;
+	for (u32 i = 0; i < FR_SLICES; i++) {
+		u64 start = t->slices[i].start, end = t->slices[i].end, spent = t->slices[i].spent;
+		u64 length = spent ? spent : end - start;
+		if (end <= fr_slices_since)
+			continue;
+		if (length >= least) {
+			fr_tell_kept(i);
+			continue;
+		}
+		left += length;
+		first = start < first ? start : first;
+		last = end > last ? end : last;
+	}
 	struct fr_off burst;
+	/* Together those left out may be what its turn took. */
+	if (left && left >= least) {
+		fr_gap(&burst, first, last);
+		fr_slice_emit(task, t->container, &burst);
+	}
 	if (fr_slices_wanted && fr_forgotten(t, &burst))
 		fr_slice_emit(task, t->container, &burst);
 	burst = t->preempted;

@@ -72,6 +72,8 @@ static __always_inline int fr_reclaim_begins(void)
 	if (!t)
 		return 0;
 	u64 now = bpf_ktime_get_ns();
+	/* What was taken of its CPU up to here is no part of it; what is meanwhile is in its time. */
+	fr_count_stolen(t, bpf_get_current_task_btf(), now);
 	if (t->reclaim.start && now - t->reclaim.end > FR_RECLAIM_APART_NS) {
 		if (t->reclaim.spent >= fr_slice_floor_ns)
 			fr_keep(t, &t->reclaim);
@@ -97,6 +99,8 @@ static __always_inline int fr_reclaim_ends(void)
 	t->reclaim.spent += now - t->reclaiming;
 	t->reclaim.end = now;
 	t->reclaiming = 0;
+	if (t->steal)
+		fr_put_on(t, bpf_get_current_task_btf(), now);
 	return 0;
 }
 

@@ -62,9 +62,10 @@ extension Rules {
         let idle = ThreadTime.polling(reader, it.evidence)
         let busy = handled.flatMap { Intervals.subtract(idle, from: $0.span) }
         let time = it.overlap(busy, ["receive-queue"])
-        let longest = handled.map(\.span.length).max() ?? 0
-        // Of several in hand all the while the one read last is being worked on; the others wait for something.
-        let holding = handled.filter { $0.span.length >= longest - longest / 4 }
+        let longest = handled.max { $0.span.length < $1.span.length }?.span ?? 0..<0
+        // Of several in hand all the while the one read last is being worked on; the others wait for something. Those handled one after
+        // the other are not such.
+        let holding = handled.filter { $0.span.clamped(to: longest).length >= longest.length - longest.length / 4 }
         guard let worst = holding.max(by: { $0.turn.readFirst ?? 0 < $1.turn.readFirst ?? 0 })?.turn,
             time >= (queue.upperBound - queue.lowerBound) / 4
         else { return nil }

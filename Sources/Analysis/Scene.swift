@@ -109,8 +109,8 @@ struct Scene {
         return false
     }
 
-    /// Whether the process that serves this turn has this thread read all its requests, others before this one: then it accepts its
-    /// connections, too.
+    /// Whether the process that serves this turn has this thread read all its requests, others before this one: then it is likely to accept
+    /// its connections, too.
     func readsAlone(_ tid: UInt32, for turn: Turn) -> Bool {
         guard let pid = evidence.sockets[turn.socket]?.pid else { return false }
         let others = near.filter {

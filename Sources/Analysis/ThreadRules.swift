@@ -16,7 +16,7 @@ extension Rules {
         guard it.turn.role == .served else { return nil }
         let before =
             it.scene.firstSign(of: tid) < it.turn.start
-            && (!it.turn.flags.contains(.unaccepted) || it.scene.readsAlone(tid, for: it.turn))
+            && (!it.turn.flags.contains(.unaccepted) || acceptsLate(it))
         let ranges = it.ranges(before ? handling.union(["receive-queue"]) : handling)
         return tid == 0 || ranges.isEmpty ? nil : ThreadTime(tid, in: ranges, it.evidence)
     }
@@ -26,12 +26,11 @@ extension Rules {
         let tid = reader(it)
         let ranges = it.ranges(["receive-queue"])
         guard it.evidence.threadsFollowed, tid != 0, !ranges.isEmpty, it.scene.readsAlone(tid, for: it.turn),
-            it.scene.firstSign(of: tid) < it.turn.start
+            it.scene.firstSign(of: tid) < it.turn.start, busyReader(it) == nil
         else { return false }
         let thread = ThreadTime(tid, in: ranges, it.evidence)
-        // One that waits for whatever comes would have seen it.
-        let own =
-            thread.byWaiting.reduce(thread.running &+ thread.io) { $1.key == .poll ? $0 : $0 &+ $1.value }
+        // Where another thread accepts for it, it waits for that one: in a lock, or for a message, as whoever is idle does.
+        let own = thread.running &+ thread.io &+ (thread.byWaiting[.timer] ?? 0)
         let queue = it.waterfall["receive-queue"]
         return own >= queue - queue / 4
     }

@@ -11,6 +11,8 @@ struct EventCollector {
     private struct SliceKey: Hashable {
         let tid: UInt32
         let start: Instant
+        /// What is not known of a thread may begin where a slice does.
+        let isGap: Bool
     }
 
     private let from: Instant
@@ -65,7 +67,7 @@ struct EventCollector {
             // Told again at each walk while it lasts: the longest is the whole.
             for raw in Records<fr_slice>(bytes, count) where raw.h.ts >= from && raw.start <= to {
                 let slice = Slice(raw)
-                let key = SliceKey(tid: slice.tid, start: slice.start)
+                let key = SliceKey(tid: slice.tid, start: slice.start, isGap: slice.why == .forgotten)
                 if slices[key].map({ $0.end < slice.end || $0.isOpen }) ?? true { slices[key] = slice }
             }
         }

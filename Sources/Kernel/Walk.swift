@@ -46,9 +46,12 @@ extension Probes {
     }
 
     /// What followed threads did off the CPU that ended after `since`, and what they are in now: records of slices and
-    /// stacks.
-    public func walkThreads(since: Instant, _ body: (UnsafeRawBufferPointer, EventKind) -> Void) throws(KernelError) {
+    /// stacks. Threads that end from then on tell of what ended after `now`.
+    public func walkThreads(
+        since: Instant, now: Instant, _ body: (UnsafeRawBufferPointer, EventKind) -> Void
+    ) throws(KernelError) {
         globals.set("fr_slices_since", since)
+        defer { globals.set("fr_slices_since", now) }
         try run(iterator: "walk-threads") { bytes in
             var offset = 0
             while offset + MemoryLayout<fr_header>.size <= bytes.count {

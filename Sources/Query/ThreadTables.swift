@@ -9,7 +9,8 @@ extension Tables {
         // A thread begins one slice at a time (EventCollector). Mixed, so that two are the same by chance once in 2^64.
         identity: { slice in
             let mixed = (slice.start ^ UInt64(slice.tid) << 40) &* 0x9e37_79b9_7f4a_7c15
-            return Int64(bitPattern: mixed ^ UInt64(slice.tid) &* 0xc2b2_ae3d_27d4_eb4f)
+            let isGap: UInt64 = slice.why == .forgotten ? 0x1656_67b1_9e37_79f9 : 0
+            return Int64(bitPattern: mixed ^ UInt64(slice.tid) &* 0xc2b2_ae3d_27d4_eb4f ^ isGap)
         },
         columns: Column.container { $0.container } + [
             Column("process", .text, "comm of a process that used a socket") { row, names in

@@ -24,6 +24,15 @@ struct Finished: Sendable {
     /// Who opened it and when, and which of its incidents a worse one makes room for.
     var opened: IncidentOpening?
     var replaces: [IncidentOpening]
+
+    /// What it holds besides its blocks, most of all by look for each CPU and container of the host. What a string has outside is not in.
+    var ownBytes: UInt64 {
+        func size<Element>(_ all: [Element]) -> Int { all.count * MemoryLayout<Element>.stride }
+        let looks =
+            size(evidence.softirqTicks) + size(evidence.softirqTotals) + size(evidence.samples)
+            + size(evidence.counters) + size(evidence.softnet) + size(evidence.interfaces)
+        return UInt64(looks + size(sockets) + size(evidence.clocks) + size(evidence.costs) + size(evidence.gaps))
+    }
 }
 
 /// Writes captures off the pump thread, one after another.
@@ -74,8 +83,7 @@ final class Publisher: Sendable {
     /// up, and that is said. `isLast`: the recorder ends.
     func publish(_ finished: Finished, memory: Int, isLast: Bool) {
         let handed = Clock.monotonic()
-        let names = finished.sockets.count * MemoryLayout<fr_socket>.stride
-        let bytes = CaptureCut.size(of: finished.blocks) + UInt64(names)
+        let bytes = CaptureCut.size(of: finished.blocks) + finished.ownBytes
         guard waiting.admit(bytes, limit: UInt64(memory), at: handed, isLast: isLast) else {
             let why = "\(waiting.count) captures before it still wait for the disk of \(directory.path)"
             return gaveUp(finished.evidence.id, why)

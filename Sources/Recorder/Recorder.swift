@@ -296,7 +296,7 @@ public final class Recorder {
 
     /// Threads keep their last slices; they are fetched while something is slow, before newer ones take their place.
     private func followThreads(_ now: Instant) throws {
-        try probes.walkThreads(since: slicesSince) { record, kind in
+        try probes.walkThreads(since: slicesSince, now: now) { record, kind in
             window.append(record, kind: kind, container: record.loadUnaligned(as: fr_header.self).cgroup)
         }
         slicesSince = now

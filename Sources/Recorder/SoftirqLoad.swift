@@ -27,6 +27,8 @@ struct SoftirqLoad {
         var netRX: UInt64 = 0
         /// Since boot, + 1; 0: not looked at.
         var stolen: UInt64 = 0
+        /// When that was, at the latest: a CPU without timer ticks is not looked at for long.
+        var looked: Instant = 0
     }
 
     /// By CPU, since attach.
@@ -43,8 +45,9 @@ struct SoftirqLoad {
             for (cpu, value) in cpus.enumerated() where cpu < sums.count {
                 sums[cpu].total &+= value.total
                 // What stands there from before the hooks were attached is not of this time.
-                if let timedSince, value.left > timedSince {
+                if let timedSince, value.left > timedSince, value.stolen > 0 {
                     sums[cpu].stolen = max(sums[cpu].stolen, value.stolen)
+                    sums[cpu].looked = max(sums[cpu].looked, value.left)
                 }
                 if vector == Self.netRX { sums[cpu].netRX &+= value.total }
             }
@@ -53,9 +56,7 @@ struct SoftirqLoad {
             var loads: [Load] = []
             for (cpu, sum) in sums.enumerated() {
                 let before = last[cpu]
-                // No CPU can lose more than the time; where it seems to, it was long not looked at.
-                let stolen =
-                    before.stolen > 0 && sum.stolen > before.stolen ? min(sum.stolen - before.stolen, now - lastAt) : 0
+                let stolen = Self.stolen(before, sum, since: lastAt, now)
                 guard sum.total > before.total || stolen > 0 else { continue }
                 loads.append(
                     Load(
@@ -68,6 +69,14 @@ struct SoftirqLoad {
         }
         last = sums
         lastAt = now
+    }
+
+    /// What was taken since `lastAt`: of what was since the look before, evenly, that part. No CPU can lose more than the time.
+    private static func stolen(_ before: Sum, _ sum: Sum, since lastAt: Instant, _ now: Instant) -> UInt64 {
+        guard before.stolen > 0, sum.stolen > before.stolen, sum.looked > before.looked else { return 0 }
+        let all = Double(sum.looked - before.looked)
+        let inside = Double(sum.looked > lastAt ? min(all, Double(sum.looked - lastAt)) : 0)
+        return min(UInt64(Double(sum.stolen - before.stolen) * inside / all), now - lastAt)
     }
 
     mutating func expire(before limit: Instant) {

@@ -85,7 +85,11 @@ private let at: UInt64 = 10_000 * ms
         #expect(!verdict(evidence).cause.hasPrefix("app."))
     }
 
-    @Test(arguments: [(nil as UInt32?, "app.cpu"), (230, "app.sleep"), (232, "host.backlog")])
+    /// In a futex, or for a message from the thread that accepts, waits who is idle.
+    @Test(arguments: [
+        (nil as UInt32?, "app.cpu"), (230, "app.sleep"), (232, "host.backlog"), (202, "host.backlog"),
+        (47, "host.backlog"),
+    ])
     func whatKeepsTheOnlyReaderFromAcceptingIsTheCause(syscall: UInt32?, cause: String) {
         var waiting = queued
         waiting.flags.insert(.unaccepted)
@@ -109,6 +113,24 @@ private let at: UInt64 = 10_000 * ms
         evidence.turns[2].sequence = 2
         evidence.turns[2].tid = 6
         #expect(verdict(evidence).cause == "host.backlog")
+    }
+
+    @Test func aQueueBehindTwoRequestsIsTheirs() {
+        // Read after 600 ms, answered after 190 more; two before it took 300 ms each.
+        var waiting = queued
+        waiting.flags.insert(.unaccepted)
+        var evidence = capture([waiting, served(3, 0, 300), served(4, 300, 600)])
+        evidence.sockets[4] = evidence.sockets[3]
+        for id in [1, 3, 4] as [SocketID] { evidence.sockets[id]?.pid = 5 }
+        evidence.facts = ["threads": "followed", "machine": "x86_64"]
+        evidence.slices = [slice(1, 299, syscall: 230), slice(301, 599, syscall: 230), slice(602, 790, syscall: 230)]
+        #expect(verdict(evidence).cause == "app.busy" && verdict(evidence).confidence != .low)
+        // At the same time: which of them is being worked on is not certain.
+        evidence.turns[1].sentLast = at + 600 * ms
+        evidence.turns[1].end = at + 600 * ms
+        evidence.turns[2].start = at
+        evidence.turns[2].readFirst = at + ms
+        #expect(verdict(evidence).confidence != .high)
     }
 
     @Test func aThreadWithoutSlicesRan() {

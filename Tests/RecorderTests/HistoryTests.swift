@@ -85,6 +85,22 @@ private let second: UInt64 = 1_000_000_000
         #expect(ticks.allSatisfy { $0.cpu == 1 && $0.total == 0 })
     }
 
+    /// One without timer ticks is looked at when something raises a softirq there: what was taken until then was not taken just now.
+    @Test func whatWasStolenSinceAnEarlierLookIsSpread() {
+        var load = SoftirqLoad()
+        func note(_ at: UInt64, looked: UInt64, _ stolen: UInt64) {
+            var totals = Array(repeating: [fr_softirq_total()], count: Int(FR_SOFTIRQ_VECTORS))
+            totals[1][0].stolen = stolen
+            totals[1][0].left = looked
+            load.note(totals, at: at, timedSince: 1)
+        }
+        note(1000, looked: 1000, 5001)
+        for at in stride(from: 1100, through: 1900, by: 100) { note(UInt64(at), looked: 1000, 5001) }
+        note(2000, looked: 2000, 5801)
+        note(2100, looked: 2100, 5831)
+        #expect(load.over(0, .max).map(\.stolen) == [80, 30])
+    }
+
     @Test func aClockSetAllDayIsBounded() {
         var clocks = ClockHistory()
         for step in 0..<5000 as Range<UInt64> {

@@ -18,7 +18,8 @@ SEND_BUFFER = 16384
 
 
 def serve(directory: str) -> None:
-    """Answers `NUMBER BYTES` with that many bytes in one send(2), and writes how long that took into DIRECTORY/NUMBER, ns."""
+    """Answers `NUMBER BYTES` with that many bytes in one send(2), and writes how long that was off the CPU into DIRECTORY/NUMBER, ns: to
+    copy so much takes an emulated one tens of ms."""
     with socket.create_server(("::", PORT), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         while True:
@@ -27,9 +28,9 @@ def serve(directory: str) -> None:
                 for line in connection.makefile("r"):
                     number, length = line.split()
                     data = b"a" * int(length)
-                    began = time.monotonic_ns()
+                    ran, began = time.thread_time_ns(), time.monotonic_ns()
                     sent = connection.send(data)
-                    took = time.monotonic_ns() - began
+                    took = time.monotonic_ns() - began - (time.thread_time_ns() - ran)
                     if sent != len(data):
                         raise SystemExit(f"send(2) took {sent} of {len(data)} bytes")
                     (pathlib.Path(directory) / "part").write_text(str(took))
@@ -108,12 +109,12 @@ def main() -> int:
         turn = show["turn"]
         stages = {stage["name"]: stage["ns"] for stage in turn["stages"]}
         waited = stages.get("send-buffer", 0) + stages.get("peer-window", 0)
-        print(f"guest: {rung}: {name}: in send(2) {took / 1e6:.1f} ms, stages {waited / 1e6:.1f} ms ({show['verdict']['cause']})", flush=True)
+        print(f"guest: {rung}: {name}: blocked in send(2) for {took / 1e6:.1f} ms, stages {waited / 1e6:.1f} ms ({show['verdict']['cause']})", flush=True)
         release = pathlib.Path("/proc/sys/kernel/osrelease").read_text().strip()
         print("\t".join(["guest: result", release, rung, "counted", f"ms blocked in send(2), {name}: sender {took / 1e6:.1f}, flightrec {waited / 1e6:.1f}"]),
               flush=True)
-        if abs(waited - took) > max(5_000_000, took / 50) or waited > took:
-            wrong(f"{name}: the sender was in send(2) for {took} ns, the stages say {stages}")
+        if abs(waited - took) > max(5_000_000, took / 50):
+            wrong(f"{name}: the sender was blocked in send(2) for {took} ns, the stages say {stages}")
         if sum(stages.values()) + turn["unexplained_ns"] != turn["total_ns"]:
             wrong(f"{name}: stages do not sum up: {json.dumps(turn)}")
         if show["verdict"]["cause"] not in cause.split("|"):
