@@ -73,8 +73,7 @@ public final class Demo: Sendable {
         ])
         let client = try DemoClient(host: host.serverAddress, port: port)
         say("demo: normal traffic, about 30 ms a request")
-        try awaitArmed(recorder, client)
-        var others: [UInt64] = []
+        var others = try awaitArmed(recorder, client)
         for _ in 0..<Self.baselineRequests where recorder.isRunning && !isStopping { others.append(try client.ask()) }
         guard recorder.isRunning else {
             throw DemoError("the recorder ended: see its message above", exitCode: max(1, recorder.terminationStatus))
@@ -104,18 +103,20 @@ public final class Demo: Sendable {
     /// Seconds its load and attach may take: far less on a host, half a minute under software emulation.
     private static let armedWithin: TimeInterval = 120
 
-    /// Goes on asking until the recorder watches.
-    private func awaitArmed(_ recorder: Process, _ client: DemoClient) throws {
+    /// Goes on asking until the recorder watches. Returns what the client waited each time, ns: of the last ones it may have seen a part.
+    private func awaitArmed(_ recorder: Process, _ client: DemoClient) throws -> [UInt64] {
+        var waited: [UInt64] = []
         let limit = Date(timeIntervalSinceNow: Self.armedWithin)
         while recorder.isRunning, !isStopping, !isArmed() {
             guard Date() < limit else {
                 throw DemoError("the recorder was not armed within \(Int(Self.armedWithin)) s")
             }
-            _ = try client.ask()
+            waited.append(try client.ask())
         }
         // The next one is the first of which the recorder surely sees the beginning.
-        guard recorder.isRunning, !isStopping else { return }
-        _ = try client.ask()
+        guard recorder.isRunning, !isStopping else { return waited }
+        waited.append(try client.ask())
+        return waited
     }
 
     private func inject(_ fault: Fault, _ host: DemoHost, _ client: DemoClient) throws -> UInt64 {
