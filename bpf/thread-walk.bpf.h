@@ -74,15 +74,24 @@ static __always_inline void fr_slice_emit(struct task_struct *task, u64 containe
 }
 
 /* Those that a thread keeps many of are told by functions of their own, which a verifier looks at once: in the loop that calls them it
- * walked through 650,000 instructions on 6.1, of the million it would. */
-__noinline int fr_tell_kept(u32 at)
+ * walked through 650,000 instructions on 6.1, of the million it would (and with sums in variables of the loop through more than that). */
+__noinline int fr_tell_kept(u32 at, u64 least)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct fr_thread *t = fr_thread_of(task);
 	if (!t)
 		return 0;
-	struct fr_off off = t->slices[at & (FR_SLICES - 1)];
-	fr_slice_emit(task, t->container, &off);
+	struct fr_off off = t->slices[at & (FR_SLICES - 1)], *untold = &t->untold;
+	u64 length = off.spent ? off.spent : off.end - off.start;
+	if (length >= least) {
+		fr_slice_emit(task, t->container, &off);
+		return 0;
+	}
+	if (!untold->start || off.start < untold->start)
+		untold->start = off.start;
+	if (off.end > untold->end)
+		untold->end = off.end;
+	untold->spent += length;
 	return 0;
 }
 
@@ -111,24 +120,14 @@ int BPF_PROG(exit_tp, struct task_struct *task)
 	u64 least = fr_slices_wanted ? 0 : fr_open_floor_ns / 16;
 	if (!fr_slices_wanted && least < FR_STACK_FLOOR_NS / 5)
 		least = FR_STACK_FLOOR_NS / 5;
-	u64 left = 0, first = ~0ULL, last = 0;
-	for (u32 i = 0; i < FR_SLICES; i++) {
-		u64 start = t->slices[i].start, end = t->slices[i].end, spent = t->slices[i].spent;
-		u64 length = spent ? spent : end - start;
-		if (end <= fr_slices_since)
-			continue;
-		if (length >= least) {
-			fr_tell_kept(i);
-			continue;
-		}
-		left += length;
-		first = start < first ? start : first;
-		last = end > last ? end : last;
-	}
-	struct fr_off burst;
-	/* Together those left out may be what its turn took. */
-	if (left && left >= least) {
-		fr_gap(&burst, first, last);
+	fr_gap(&t->untold, 0, 0);
+	for (u32 i = 0; i < FR_SLICES; i++)
+		if (t->slices[i].end > fr_slices_since)
+			fr_tell_kept(i, least);
+	struct fr_off burst = t->untold;
+	/* Together they may be what its turn took. */
+	if (burst.spent && burst.spent >= least) {
+		burst.spent = 0;
 		fr_slice_emit(task, t->container, &burst);
 	}
 	if (fr_slices_wanted && fr_forgotten(t, &burst))
