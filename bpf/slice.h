@@ -35,7 +35,7 @@ struct fr_thread {
 	u32 stolen_count;
 	u64 since;		/* followed */
 	u64 lost_until;		/* slices up to then made room for later ones */
-	struct fr_off untold;	/* at its end: what was too short to be told, one by one, and is together */
+	u64 untold;		/* at its end: ns of late slices that are too short to be told one by one */
 	struct fr_off slices[FR_SLICES];
 };
 

@@ -45,21 +45,16 @@ static __always_inline bool fr_burst_counts(const struct fr_off *burst)
 	return burst->start && burst->spent >= FR_BURST_FLOOR_NS && burst->end > fr_slices_since;
 }
 
-static __always_inline void fr_gap(struct fr_off *gap, u64 start, u64 end)
+/* Since the last walk it had more slices than it keeps: what it did up to then is not known. */
+static __always_inline bool fr_forgotten(const struct fr_thread *t, struct fr_off *gap)
 {
-	gap->start = start;
+	gap->start = t->since > fr_slices_since ? t->since : fr_slices_since;
 	gap->woken = 0;
-	gap->end = end;
+	gap->end = t->lost_until;
 	gap->spent = 0;
 	gap->syscall = FR_NO_SYSCALL;
 	gap->why = FR_OFF_FORGOTTEN;
 	gap->flags = 0;
-}
-
-/* Since the last walk it had more slices than it keeps: what it did up to then is not known. */
-static __always_inline bool fr_forgotten(const struct fr_thread *t, struct fr_off *gap)
-{
-	fr_gap(gap, t->since > fr_slices_since ? t->since : fr_slices_since, t->lost_until);
 	return gap->end > gap->start;
 }
 
@@ -75,23 +70,18 @@ static __always_inline void fr_slice_emit(struct task_struct *task, u64 containe
 
 /* Those that a thread keeps many of are told by functions of their own, which a verifier looks at once: in the loop that calls them it
  * walked through 650,000 instructions on 6.1, of the million it would (and with sums in variables of the loop through more than that). */
-__noinline int fr_tell_kept(u32 at, u64 least)
+__noinline int fr_tell_kept(u32 at, u64 least, u64 most, u64 late)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct fr_thread *t = fr_thread_of(task);
 	if (!t)
 		return 0;
-	struct fr_off off = t->slices[at & (FR_SLICES - 1)], *untold = &t->untold;
+	struct fr_off off = t->slices[at & (FR_SLICES - 1)];
 	u64 length = off.spent ? off.spent : off.end - off.start;
-	if (length >= least) {
+	if (length >= least && length < most)
 		fr_slice_emit(task, t->container, &off);
-		return 0;
-	}
-	if (!untold->start || off.start < untold->start)
-		untold->start = off.start;
-	if (off.end > untold->end)
-		untold->end = off.end;
-	untold->spent += length;
+	else if (off.end > late)
+		t->untold += length;
 	return 0;
 }
 
@@ -107,6 +97,9 @@ __noinline int fr_tell_stolen(u32 at, u64 least)
 	return 0;
 }
 
+/* A turn that is not seen to be slow while it lasts is shorter than this: looks are 100 ms apart. */
+#define FR_UNSEEN_NS 200000000ULL
+
 /* A thread of one connection ends with it, before the next walk. It is the current one (do_exit). */
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(exit_tp, struct task_struct *task)
@@ -120,16 +113,17 @@ int BPF_PROG(exit_tp, struct task_struct *task)
 	u64 least = fr_slices_wanted ? 0 : fr_open_floor_ns / 16;
 	if (!fr_slices_wanted && least < FR_STACK_FLOOR_NS / 5)
 		least = FR_STACK_FLOOR_NS / 5;
-	fr_gap(&t->untold, 0, 0);
+	u64 late = bpf_ktime_get_ns() - FR_UNSEEN_NS;
+	t->untold = 0;
 	for (u32 i = 0; i < FR_SLICES; i++)
 		if (t->slices[i].end > fr_slices_since)
-			fr_tell_kept(i, least);
-	struct fr_off burst = t->untold;
-	/* Together they may be what its turn took. */
-	if (burst.spent && burst.spent >= least) {
-		burst.spent = 0;
-		fr_slice_emit(task, t->container, &burst);
-	}
+			fr_tell_kept(i, least, ~0ULL, late);
+	/* Together the others may be what its turn took. */
+	if (least && t->untold >= least)
+		for (u32 i = 0; i < FR_SLICES; i++)
+			if (t->slices[i].end > fr_slices_since && t->slices[i].end > late)
+				fr_tell_kept(i, 0, least, ~0ULL);
+	struct fr_off burst;
 	if (fr_slices_wanted && fr_forgotten(t, &burst))
 		fr_slice_emit(task, t->container, &burst);
 	burst = t->preempted;
