@@ -71,15 +71,25 @@ struct Ladder {
 
     /// What no recording needs must not make all others be tried one by one, which takes a second.
     mutating func tryRefinements() {
-        for hook in known where hook.refines || hook.option != nil { tryAlone(hook) }
+        let refinements = known.filter { $0.refines || $0.option != nil }
+        let rungs = refinements.compactMap { rung($0.name) }
+        // Each trial reads all of the kernel's types.
+        if rungs.count > 1, (try? load(rungs)) != nil { return }
+        for hook in refinements { tryAlone(hook) }
+    }
+
+    /// A trial.
+    private func load(_ rungs: [Hook.Rung]) throws(KernelError) {
+        try ProbeObject(
+            programs: Set(rungs.flatMap { $0.programs.map(\.name) }),
+            byAddress: byAddress || rungs.contains { $0.type == .kprobe }
+        ).load()
     }
 
     private mutating func tryAlone(_ hook: Hook) {
         while let rung = rung(hook.name) {
             do throws(KernelError) {
-                let trial = try ProbeObject(
-                    programs: Set(rung.programs.map(\.name)), byAddress: byAddress || rung.type == .kprobe)
-                try trial.load()
+                try load([rung])
                 return
             } catch .privilege {
                 refuse(hook.name, because: "\(rung.title): the kernel refuses programs of this type (EPERM)")

@@ -50,7 +50,7 @@ public final class Probes {
             [UInt32(FR_REASON_LISTEN_OVERFLOW): "TCP_LISTEN_OVERFLOW"]) { kernels, _ in kernels }
         ladder = Ladder(btf: btf, options: survey ? nil : filter.tcpReceive ? [Hook.tcpReceive] : [], debug: debug)
         do throws(KernelError) {
-            object = try Self.settle(&ladder, filter)
+            object = try Self.settle(&ladder, filter, btf)
         } catch {
             throw Obstacle.explain(error, btf: btf)
         }
@@ -68,23 +68,24 @@ public final class Probes {
     static let softirqThreads = "walk-ksoftirqd"
 
     /// Loads and attaches, stepping down the ladder until the kernel takes it all.
-    private static func settle(_ ladder: inout Ladder, _ filter: ProbeFilter) throws(KernelError) -> ProbeObject {
+    private static func settle(
+        _ ladder: inout Ladder, _ filter: ProbeFilter, _ btf: borrowing KernelBTF
+    ) throws(KernelError) -> ProbeObject {
         ladder.tryRefinements()
         while true {
             try ladder.checkUseful()
             var object: ProbeObject
             do throws(KernelError) {
-                object = try load(ladder, filter)
+                object = try load(ladder, filter, btf)
             } catch {
                 let may = Capabilities()
                 // EPERM is also how a kernel refuses a type of program to everyone: only without the capabilities is it ours.
                 if case .privilege = error, !may.bpf || !may.perfmon || Obstacle.isPolicy() { throw error }
                 ladder.tryEach()
                 try ladder.checkUseful()
-                object = try load(ladder, filter)
+                object = try load(ladder, filter, btf)
             }
             guard attach(&object, &ladder, without: []) else { continue }
-            let btf = try KernelBTF()
             if btf.pendingSoftirqs == nil || !btf.has(member: "rq", of: "cfs_rq") {
                 ladder.refuse(
                     Self.softirqThreads, because: "this kernel's BTF does not tell where its pending softirqs are")
@@ -93,8 +94,11 @@ public final class Probes {
         }
     }
 
-    private static func load(_ ladder: Ladder, _ filter: ProbeFilter) throws(KernelError) -> ProbeObject {
-        let object = try ProbeObject(programs: ladder.programs, byAddress: ladder.byAddress)
+    private static func load(
+        _ ladder: Ladder, _ filter: ProbeFilter, _ btf: borrowing KernelBTF
+    ) throws(KernelError) -> ProbeObject {
+        let object = try ProbeObject(
+            programs: ladder.programs, byAddress: ladder.byAddress)
         let globals = Globals(object: object.object)
         globals.set("fr_watch_host", filter.host)
         globals.set("fr_follow_threads", ladder.rung("switch") != nil && ladder.rung("walk-threads") != nil)
@@ -103,7 +107,6 @@ public final class Probes {
         globals.set("fr_filter_ports", !filter.ports.isEmpty)
         globals.set("fr_filter_pids", !filter.pids.isEmpty)
         globals.set("fr_host_netns", hostNetns())
-        let btf = try KernelBTF()
         if let softnet = btf.perCPUOffset(of: "softnet_data"), let queue = btf.perCPUOffset(of: "runqueues") {
             globals.set("fr_softnet_from_rq", softnet - queue)
         }

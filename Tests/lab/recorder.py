@@ -1,4 +1,4 @@
-"""One recorder around one trial, and what it caught."""
+"""One recorder around a trial or several, and what it caught."""
 
 import json
 import pathlib
@@ -9,7 +9,7 @@ import time
 
 
 class Recorder:
-    """Each trial has its own: incidents of one container are rationed within a recording."""
+    """Incidents of one container are rationed within a recording: six in ten minutes."""
 
     def __init__(self, flightrec: str, directory: pathlib.Path, socket: pathlib.Path, threshold: str, *options: str,
                  around: str = "3s"):
@@ -17,9 +17,11 @@ class Recorder:
         directory.mkdir(parents=True)
         self.flightrec, self.directory = flightrec, directory
         self.log = directory / "log"
+        self.settings = directory / "settings"
+        self.settings.write_text(f"threshold = {threshold}\n")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [flightrec, "record", "--dir", str(directory), "--threshold", threshold, "--before", around, "--after", around,
+                [flightrec, "record", "--dir", str(directory), "--config", str(self.settings), "--before", around, "--after", around,
                  "--window", "20s", "--memory", "64M", "--docker-socket", str(socket), *options], stderr=log, stdout=log)
         # Seconds under software emulation.
         for _ in range(400):
@@ -29,6 +31,19 @@ class Recorder:
                 break
             time.sleep(0.1)
         raise RuntimeError("the recorder did not start: " + self.log.read_text())
+
+    def set(self, threshold: str) -> None:
+        """Another threshold, from when this returns."""
+        before = self.log.read_text().count("reloaded: ")
+        self.settings.write_text(f"threshold = {threshold}\n")
+        self.process.send_signal(signal.SIGHUP)
+        for _ in range(400):
+            if self.log.read_text().count("reloaded: ") > before:
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise RuntimeError("the recorder did not take another threshold: " + self.log.read_text())
 
     def stop(self) -> str:
         """Ends it; it finishes the capture it has open. Returns what is wrong with its books, or nothing."""
