@@ -67,7 +67,7 @@ def counted(values: list[str]) -> tuple[str, str]:
     most = float(found["most"] or least)
     # Of a range, the part of it that is farthest from the kernel's count.
     apart = max(abs(least - kernel), abs(most - kernel))
-    doubt = f" ±{float(found['doubt']) / kernel:.0%}" if found["doubt"] and kernel else ""
+    doubt = f" ±{float(found['doubt']) / kernel:.1%}" if found["doubt"] and kernel else ""
     ours = found["ours"] if most == least else f"{least:g} to {most:g}"
     return f"{found['what']} ({found['who']})", f"{found['kernel']}{doubt}, {ours}: {apart / max(kernel, 1):.1%}"
 
