@@ -6,7 +6,7 @@ import Testing
 @testable import Recorder
 
 /// Real commands by the real shell.
-@Suite struct CommandRunnerTests {
+@Suite final class CommandRunnerTests {
     private let scratch: String
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -14,6 +14,8 @@ import Testing
         scratch = NSTemporaryDirectory() + "/flightrec-commands-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
     }
+
+    deinit { try? FileManager.default.removeItem(atPath: scratch) }
 
     private func said(_ name: String) -> String? {
         (try? String(contentsOfFile: "\(scratch)/\(name)", encoding: .utf8))?.trimmingCharacters(
@@ -31,7 +33,6 @@ import Testing
         // Ended, and taken care of by whoever adopted it.
         for _ in 0..<100 where kill(child, 0) == 0 && !isZombie(child) { usleep(50_000) }
         #expect(kill(child, 0) != 0 || isZombie(child))
-        try FileManager.default.removeItem(atPath: scratch)
     }
 
     private func isZombie(_ pid: pid_t) -> Bool {
@@ -46,7 +47,6 @@ import Testing
         }
         #expect(said("done") == "done")
         #expect(took < .seconds(15), "\(took)")
-        try FileManager.default.removeItem(atPath: scratch)
     }
 
     @Test func signalsAreAsAShellExpectsThem() throws {
@@ -57,7 +57,6 @@ import Testing
         runner.finish(within: 60)
         #expect(said("survived") == nil)
         #expect(said("read") == "" && said("status") == "0", "there is nothing to read, and no terminal to wait for")
-        try FileManager.default.removeItem(atPath: scratch)
     }
 
     @Test func theRecorderDoesNotEndLaterForIt() {

@@ -1,3 +1,6 @@
+import Analysis
+import CFlightrec
+import Events
 import Testing
 
 @testable import Recorder
@@ -33,5 +36,18 @@ private let second: UInt64 = 1_000_000_000
         #expect(!waiting.admit(100, limit: 100, at: 28 * second))
         waiting.leave(100, at: 28 * second)
         #expect(waiting.admit(100, limit: 100, at: 29 * second))
+    }
+
+    @Test func whatACaptureHoldsBesideItsBlocksCountsToo() {
+        let evidence = Evidence(id: "t", clock: ClockPair(monotonic: 0, wall: 0), askedFrom: 0, askedTo: 0, from: 0, to: 0)
+        var finished = Finished(evidence: evidence, sockets: [], blocks: [], containers: [], opened: nil, replaces: [])
+        #expect(finished.ownBytes == 0)
+        // A minute of looks at 64 CPUs, ten a second.
+        finished.evidence.softirqTicks = Array(
+            repeating: SoftirqTick(cpu: 0, from: 0, to: 1, total: 0, netRX: 0), count: 64 * 600)
+        let ticks = finished.ownBytes
+        #expect(ticks >= 64 * 600 * 40)
+        finished.sockets = Array(repeating: fr_socket(), count: 1000)
+        #expect(finished.ownBytes == ticks + 1000 * UInt64(MemoryLayout<fr_socket>.stride))
     }
 }
