@@ -123,7 +123,7 @@ static __noinline int fr_classify(struct sock *sk, struct fr_sock *st)
 		st->next_first = 0;
 	} else if (!before && st->announced) {
 		/* Its name is forgotten by now. */
-		st->id = __sync_fetch_and_add(&fr_next_id, 1) + 1;
+		st->id = fr_new_id();
 		st->announced = 0;
 	}
 	return 0;
@@ -167,7 +167,7 @@ static __noinline struct fr_sock *fr_adopt(struct sock *sk)
 	if (st->generation)
 		return st;
 	fr_classify(sk, st);
-	st->id = __sync_fetch_and_add(&fr_next_id, 1) + 1;
+	st->id = fr_new_id();
 	return st;
 }
 

@@ -112,13 +112,33 @@ static __always_inline u32 fr_steal_cpu(struct rq *rq)
 /* The syscall a thread blocks in, by the number its architecture gave it; a kernel thread, or a fault, is in none. */
 static __always_inline u32 fr_task_syscall(struct task_struct *task)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct pt_regs *regs;
+	/* The helper is of 5.15: before, where it looks (task_pt_regs), which is under the top of the thread's stack; of THREAD_SIZE, here
+	 * and on arm64 with pages of 4 KiB and without KASAN. */
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	else
+		regs = BPF_CORE_READ(task, stack) + 16384 - bpf_core_type_size(struct pt_regs);
 #if defined(__TARGET_ARCH_arm64)
 	s32 number = BPF_CORE_READ(regs, syscallno);
 #else
 	s64 number = BPF_CORE_READ(regs, orig_ax);
 #endif
 	return number < 0 || number > 1024 ? FR_NO_SYSCALL : (u32)number;
+}
+
+/* The socket of an open file; NULL: it is none. The helper is of 5.11: before, a file and a socket must name each other. */
+static __always_inline struct sock *fr_file_sock(struct file *file)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file)) {
+		struct socket *socket = bpf_sock_from_file(file);
+		return socket ? socket->sk : 0;
+	}
+	struct socket *socket = BPF_CORE_READ(file, private_data);
+	if (!socket || BPF_CORE_READ(socket, file) != file)
+		return 0;
+	struct sock *sk = BPF_CORE_READ(socket, sk);
+	return sk && BPF_CORE_READ(sk, sk_socket) == socket ? sk : 0;
 }
 
 /* A subflow of Multipath TCP (RFC 8684): its data is read and written past it (mptcp_recvmsg, mptcp_sendmsg), where there are no

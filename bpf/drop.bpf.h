@@ -72,7 +72,7 @@ static __always_inline bool fr_drop_watched(struct fr_drop *e, const struct sk_b
 
 static __always_inline void fr_drop_report(struct fr_drop_slot *slot, struct fr_drop *e)
 {
-	u32 count = __sync_lock_test_and_set(&slot->waiting, 0);
+	u32 count = fr_take(&slot->waiting);
 	struct fr_drop *out = count ? fr_reserve(sizeof(*out), FR_DROP) : 0;
 	if (!out)
 		return;
@@ -134,6 +134,11 @@ int BPF_PROG(drop_tp, struct sk_buff *skb, void *location, u32 reason)
 	return fr_on_drop(skb, location, reason, 0);
 }
 
+#ifdef FR_BEFORE_5_13
+static __always_inline void fr_drop_flush(void)
+{
+}
+#else
 static long fr_drop_flush_one(u32 index, void *unused)
 {
 	u32 reason = index % FR_DROP_REASONS;
@@ -153,6 +158,7 @@ static __always_inline void fr_drop_flush(void)
 	fr_drops_held = 0;
 	bpf_loop(FR_DROP_REASONS * FR_CPUS_MOST, fr_drop_flush_one, 0, 0);
 }
+#endif
 
 /* A full accept or SYN queue drops silently: the SYN is consumed, not freed with a reason, but the listener counts it
  * (tcp_listendrop). Run by the walker. */

@@ -74,6 +74,9 @@ static __always_inline void fr_softirq_was_slow(u64 since, u64 until)
 		return;
 	d->slow_since = since;
 	d->slow_until = until;
+	/* The helper is of 5.11. */
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return;
 	fr_softirqs_due(bpf_get_current_task_btf(), since);
 }
 

@@ -8,6 +8,7 @@
 #include "flightrec.h"
 #include "compat.h"
 #include "state.h"
+#include "atomic.h"
 #include "classify.h"
 #include "slice.h"
 #include "due.h"

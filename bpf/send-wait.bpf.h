@@ -32,10 +32,13 @@ static __always_inline int fr_send_unblocks(struct sock *sk)
 	return 0;
 }
 
+/* Before 5.17 an argument that points to a number can't be had as one: it is read from where the arguments are. */
 SEC("?fentry/sk_stream_wait_memory")
-int BPF_PROG(send_wait_fentry, struct sock *sk, long *timeout)
+int BPF_PROG(send_wait_fentry, struct sock *sk)
 {
-	fr_send_blocks(sk, timeout);
+	u64 timeout = 0;
+	bpf_probe_read_kernel(&timeout, sizeof(timeout), ctx + 1);
+	fr_send_blocks(sk, (long *)timeout);
 	return 0;
 }
 

@@ -8,6 +8,11 @@
  * symbols have addresses only with CONFIG_KALLSYMS_ALL). 0: not known. */
 const volatile s64 fr_softnet_from_rq = 0;
 
+#ifdef FR_BEFORE_5_13
+static __always_inline void fr_look_at_backlog(struct fr_softirq *e)
+{
+}
+#else
 #define FR_LOOK_AT 16
 #define FR_NO_CONTAINER (1ULL << 62)
 
@@ -53,10 +58,10 @@ static __always_inline void fr_look_at(struct sk_buff_head *queue, struct fr_loo
  * own ring has none. Only where a softirq was slow already: the hot path pays nothing. Needs a helper of 5.17. */
 static __always_inline void fr_look_at_backlog(struct fr_softirq *e)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	if (!fr_softnet_from_rq || !bpf_core_field_exists(struct cfs_rq, rq) ||
 	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
 		return;
+	struct task_struct *task = bpf_get_current_task_btf();
 	/* A running task's own run queue is this CPU's. */
 	struct softnet_data *data = (void *)BPF_CORE_READ(task, se.cfs_rq, rq) + fr_softnet_from_rq;
 	struct fr_look look = {};
@@ -74,6 +79,7 @@ static __always_inline void fr_look_at_backlog(struct fr_softirq *e)
 	e->ifindex = BPF_CORE_READ(device, ifindex);
 	BPF_CORE_READ_INTO(&e->device, device, name);
 }
+#endif
 
 static __always_inline struct fr_softirq_total *fr_vector(u32 vector)
 {

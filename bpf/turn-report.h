@@ -184,7 +184,7 @@ static __always_inline void fr_complete(struct tcp_sock *tp, struct fr_sock *st,
 		st->rests--;
 	if (!fr_reportable(st))
 		return;
-	if (__sync_val_compare_and_swap(&st->claimed, sequence - 1, sequence) != sequence - 1)
+	if (!fr_claim(st, sequence))
 		return;
 	if (fr_brief_ns && fr_counted(tp, st, end, flags))
 		return;

@@ -148,10 +148,13 @@ struct tcp_sock {
 struct request_sock {
 	u8 num_retrans;
 };
+struct file {
+	void *private_data;
+};
 struct socket {
+	struct file *file;
 	struct sock *sk;
 };
-struct file;
 struct rq {
 	int cpu;
 	u64 prev_steal_time;
@@ -167,6 +170,7 @@ struct sched_entity {
 struct bpf_local_storage {
 };
 struct task_struct {
+	void *stack;
 	unsigned int __state;
 	unsigned int flags;
 	struct bpf_local_storage *bpf_storage;
@@ -273,7 +277,13 @@ struct bpf_iter__task_file {
 
 #pragma clang attribute pop
 
-enum bpf_func_id { BPF_FUNC_get_current_task_btf = 158, BPF_FUNC_loop = 181, BPF_FUNC_map_lookup_percpu_elem = 195 };
+enum bpf_func_id {
+	BPF_FUNC_get_current_task_btf = 158,
+	BPF_FUNC_sock_from_file = 162,
+	BPF_FUNC_task_pt_regs = 175,
+	BPF_FUNC_loop = 181,
+	BPF_FUNC_map_lookup_percpu_elem = 195
+};
 enum skb_drop_reason { SKB_DROP_REASON_NOT_SPECIFIED = 2, SKB_DROP_REASON_QUEUE_PURGE = 3, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 4 };
 
 #endif

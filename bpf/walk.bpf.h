@@ -56,7 +56,7 @@ static __always_inline int fr_walk(struct seq_file *seq, struct sock *sk, struct
 	u32 sequence = st->sequence;
 	struct fr_turn *open = &fr_walk_turn;
 	if (!unread && ended && !sending && now > ended && now - ended > FR_PAUSE_NS) {
-		if (__sync_val_compare_and_swap(&st->claimed, sequence - 1, sequence) != sequence - 1)
+		if (!fr_claim(st, sequence))
 			return 0;
 		struct fr_turn *e = fr_reserve(sizeof(*e), FR_TURN);
 		if (!e)
@@ -168,10 +168,7 @@ int walk_listeners(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	if (!file || !task)
 		return 0;
-	struct socket *socket = bpf_sock_from_file(file);
-	if (!socket)
-		return 0;
-	struct sock *sk = socket->sk;
+	struct sock *sk = fr_file_sock(file);
 	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN)
@@ -191,10 +188,7 @@ int walk_connections(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	if (!file || !task)
 		return 0;
-	struct socket *socket = bpf_sock_from_file(file);
-	if (!socket)
-		return 0;
-	struct sock *sk = socket->sk;
+	struct sock *sk = fr_file_sock(file);
 	if (!sk)
 		return 0;
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -215,7 +209,7 @@ int walk_connections(struct bpf_iter__task_file *ctx)
 		return 0;
 	if (!st->generation) {
 		fr_classify(sk, st);
-		st->id = __sync_fetch_and_add(&fr_next_id, 1) + 1;
+		st->id = fr_new_id();
 		st->old = 1;
 		st->role = fr_role_by_listener(sk);
 	}

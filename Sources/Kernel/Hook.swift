@@ -36,11 +36,14 @@ public struct Hook: Sendable {
     public var refines: Bool
     /// Another hook that makes this one needless where it stands on its tracepoint.
     var needlessWith: String?
+    /// It keeps what threads did with the threads.
+    var ofThreads: Bool
     var rungs: [Rung]
 
     private init(
         _ name: String, essential: Bool = false, refines: Bool = false, option: String? = nil,
-        onlyWith: String? = nil, needlessWith: String? = nil, without loss: String, _ rungs: Rung...
+        onlyWith: String? = nil, needlessWith: String? = nil, ofThreads: Bool = false, without loss: String,
+        _ rungs: Rung...
     ) {
         self.name = name
         self.loss = loss
@@ -49,6 +52,7 @@ public struct Hook: Sendable {
         self.option = option
         self.onlyWith = onlyWith
         self.needlessWith = needlessWith
+        self.ofThreads = ofThreads
         self.rungs = rungs
     }
 
@@ -146,31 +150,33 @@ public struct Hook: Sendable {
         Hook("softirq-entry", without: "softirq timing", tracepoint("softirq_entry_tp", "softirq_entry")),
         Hook("softirq-exit", without: "softirq timing", tracepoint("softirq_exit_tp", "softirq_exit")),
         Hook(
-            "switch", without: "what threads did while a request waited for them, and late softirqs",
+            "switch", ofThreads: true, without: "what threads did while a request waited for them, and late softirqs",
             tracepoint("switch_tp", "sched_switch", arguments: 3)),
         Hook(
-            "wakeup", without: "how long a woken thread waited for a CPU, and late softirqs",
+            "wakeup", ofThreads: true, without: "how long a woken thread waited for a CPU, and late softirqs",
             tracepoint("wakeup_tp", "sched_wakeup")),
-        Hook("exit", without: "what threads did that ended at once", tracepoint("exit_tp", "sched_process_exit")),
         Hook(
-            "memcg-reclaim-begin", without: "reclaim within a container's memory limit",
+            "exit", ofThreads: true, without: "what threads did that ended at once",
+            tracepoint("exit_tp", "sched_process_exit")),
+        Hook(
+            "memcg-reclaim-begin", ofThreads: true, without: "reclaim within a container's memory limit",
             tracepoint("memcg_reclaim_begin_tp", "mm_vmscan_memcg_reclaim_begin")),
         Hook(
-            "memcg-reclaim-end", without: "reclaim within a container's memory limit",
+            "memcg-reclaim-end", ofThreads: true, without: "reclaim within a container's memory limit",
             tracepoint("memcg_reclaim_end_tp", "mm_vmscan_memcg_reclaim_end")),
         Hook(
-            "reclaim-begin", without: "reclaim when the host has no memory left",
+            "reclaim-begin", ofThreads: true, without: "reclaim when the host has no memory left",
             tracepoint("direct_reclaim_begin_tp", "mm_vmscan_direct_reclaim_begin")),
         Hook(
-            "reclaim-end", without: "reclaim when the host has no memory left",
+            "reclaim-end", ofThreads: true, without: "reclaim when the host has no memory left",
             tracepoint("direct_reclaim_end_tp", "mm_vmscan_direct_reclaim_end")),
         Hook("enqueue", without: "waits in queueing disciplines", tracepoint("enqueue_tp", "qdisc_enqueue")),
         Hook("dequeue", without: "waits in queueing disciplines", tracepoint("dequeue_tp", "qdisc_dequeue")),
         Hook(
-            "walk-threads", without: "what threads did while a request waited for them",
+            "walk-threads", ofThreads: true, without: "what threads did while a request waited for them",
             iterator("walk_threads", "bpf_iter_task")),
         Hook(
-            Probes.softirqThreads, without: "how late softirqs start that are left to ksoftirqd",
+            Probes.softirqThreads, ofThreads: true, without: "how late softirqs start that are left to ksoftirqd",
             iterator("walk_ksoftirqd", "bpf_iter_task")),
         Hook(
             "walk-open", without: "turns in flight: a hung request fires only when it ends",

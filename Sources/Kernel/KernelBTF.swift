@@ -38,6 +38,11 @@ struct KernelBTF: ~Copyable {
             : has(function: program.target)
     }
 
+    /// Whether it does, though it may have fewer arguments.
+    func hasTarget(of program: Hook.Program) -> Bool {
+        program.type == "tp_btf" ? arguments(tracepoint: program.target) != nil : has(function: program.target)
+    }
+
     /// Arguments of a tracepoint; `nil`: there is none of this name. Its BTF is a typedef of a pointer to a function that
     /// takes one more, the context (include/trace/bpf_probe.h).
     private func arguments(tracepoint name: String) -> Int? {

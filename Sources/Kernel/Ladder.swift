@@ -10,10 +10,12 @@ struct Ladder {
     /// Hook name → why its last rung was refused.
     private var refused: [String: String] = [:]
     private let forcedByAddress: Bool
+    let features: KernelFeatures
 
     /// Rungs BTF knows; nothing is loaded yet. `options`: those given of the ones that ask for hooks; `nil`: all.
     init(btf: borrowing KernelBTF, options: Set<String>?, debug: ProbeDebug) {
-        forcedByAddress = debug.stateByAddress
+        features = KernelFeatures(btf: btf)
+        forcedByAddress = debug.stateByAddress || !features.socketStorage
         var needed: [Hook] = []
         for hook in Hook.all {
             if let function = hook.onlyWith, !btf.has(function: function) { continue }
@@ -24,11 +26,18 @@ struct Ladder {
                 refused[hook.name] = "left out by FLIGHTREC_WITHOUT"
                 continue
             }
+            if hook.ofThreads, !features.threadStorage {
+                left[hook.name] = []
+                refused[hook.name] = "this kernel has no storage for threads: Linux 5.13 or newer is needed"
+                continue
+            }
             var rungs = hook.rungs
             if let only = debug.rung, rungs.contains(where: { $0.type == only }) { rungs.removeAll { $0.type != only } }
             left[hook.name] = rungs.filter { $0.programs.allSatisfy { btf.has($0) } }
             if left[hook.name]?.isEmpty ?? true {
-                refused[hook.name] = "not in this kernel: " + rungs.map(\.title).joined(separator: ", ")
+                let titles = Set(rungs.map(\.title)).sorted().joined(separator: ", ")
+                let tellLess = rungs.contains { $0.programs.allSatisfy { btf.hasTarget(of: $0) } }
+                refused[hook.name] = tellLess ? "\(titles) tells less in this kernel" : "not in this kernel: \(titles)"
             }
         }
         known = needed
@@ -82,7 +91,7 @@ struct Ladder {
     private func load(_ rungs: [Hook.Rung]) throws(KernelError) {
         try ProbeObject(
             programs: Set(rungs.flatMap { $0.programs.map(\.name) }),
-            byAddress: byAddress || rungs.contains { $0.type == .kprobe }
+            byAddress: byAddress || rungs.contains { $0.type == .kprobe }, features: features
         ).load()
     }
 

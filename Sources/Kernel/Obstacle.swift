@@ -112,7 +112,6 @@ enum Obstacle {
     static func missing(of helpers: some Collection<String>) -> (helper: String, since: String)? {
         let needed = [
             (helper: "sk_storage_get", since: "5.2"), (helper: "ringbuf_reserve", since: "5.8"),
-            (helper: "task_storage_get", since: "5.11"), (helper: "task_pt_regs", since: "5.15"),
         ]
         return needed.filter { !helpers.contains($0.helper) }.last
     }

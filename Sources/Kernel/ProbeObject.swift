@@ -11,15 +11,23 @@ struct ProbeObject: ~Copyable {
     /// Sockets whose state can be held by address: 16 times fewer than 2^20, at 360 bytes each 24 MB of kernel memory.
     private static let addresses: UInt32 = 65536
 
-    /// Opens the embedded object with only `programs` selected.
+    /// Opens the embedded object that suits a kernel with `features`, with only `programs` selected.
     ///
     /// `byAddress`: sockets' state lives in a map by address, for kprobes, instead of in socket storage.
-    init(programs: Set<String>, byAddress: Bool) throws(KernelError) {
+    init(programs: Set<String>, byAddress: Bool, features: KernelFeatures) throws(KernelError) {
         LibBPFLog.install()
-        guard let object = bpf_object__open_mem(flightrec_bpf_object_data, Int(flightrec_bpf_object_size), nil) else {
+        let object =
+            features.callbacks
+            ? bpf_object__open_mem(flightrec_bpf_object_data, Int(flightrec_bpf_object_size), nil)
+            : bpf_object__open_mem(
+                flightrec_bpf_object_before_5_13_data, Int(flightrec_bpf_object_before_5_13_size), nil)
+        guard let object else {
             throw .failed(operation: "opening the BPF object", errno: errno, log: LibBPFLog.take())
         }
         self.object = object
+        if !features.threadStorage, let map = bpf_object__find_map_by_name(object, "threads") {
+            bpf_map__set_autocreate(map, false)
+        }
         var program: OpaquePointer? = bpf_object__next_program(object, nil)
         while let current = program {
             let name = String(cString: bpf_program__name(current))

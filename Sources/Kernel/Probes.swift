@@ -98,7 +98,7 @@ public final class Probes {
         _ ladder: Ladder, _ filter: ProbeFilter, _ btf: borrowing KernelBTF
     ) throws(KernelError) -> ProbeObject {
         let object = try ProbeObject(
-            programs: ladder.programs, byAddress: ladder.byAddress)
+            programs: ladder.programs, byAddress: ladder.byAddress, features: ladder.features)
         let globals = Globals(object: object.object)
         globals.set("fr_watch_host", filter.host)
         globals.set("fr_follow_threads", ladder.rung("switch") != nil && ladder.rung("walk-threads") != nil)

@@ -118,9 +118,7 @@ public final class Recorder {
             filter: options.filter, debug: ProbeDebug(environment: ProcessInfo.processInfo.environment))
         selection = Selection(options.choices)
         rules = ContainerRules(options.choices, resolver, wake: loop.wakeDescriptor)
-        for hook in probes.status where hook.rung == nil && (!hook.refines || hook.option != nil) {
-            logger.warning("without \(hook.hook): \(hook.loss ?? "") (\(hook.reason ?? "not available"))")
-        }
+        for lacking in Self.lacking(probes.status) { logger.warning("\(lacking)") }
         probes.setOpenFloor(trigger.openFloor)
         try loop.watch(probes.ringDescriptor, .ring)
         try loop.watch(control.descriptor, .control)

@@ -85,9 +85,19 @@ import Testing
     }
 
     @Test func newestMissingHelperIsNamed() {
-        let old = ["sk_storage_get", "ringbuf_reserve"]
-        #expect(Obstacle.missing(of: old)?.since == "5.15")
-        #expect(Obstacle.missing(of: old + ["task_pt_regs"])?.helper == "task_storage_get")
-        #expect(Obstacle.missing(of: old + ["task_storage_get", "task_pt_regs"]) == nil)
+        #expect(Obstacle.missing(of: [String]())?.since == "5.8")
+        #expect(Obstacle.missing(of: ["sk_storage_get"])?.helper == "ringbuf_reserve")
+        #expect(Obstacle.missing(of: ["sk_storage_get", "ringbuf_reserve"]) == nil)
+    }
+
+    @Test func whatAnOlderKernelLacksIsToldByItsHelpers() {
+        let old: Set = ["sk_storage_get", "ringbuf_reserve"]
+        let none = KernelFeatures(helpers: old)
+        #expect(!none.socketStorage && !none.threadStorage && !none.callbacks)
+        let some = KernelFeatures(helpers: old.union(["task_storage_get"]))
+        #expect(some.socketStorage && !some.threadStorage && !some.callbacks)
+        let all = KernelFeatures(helpers: old.union(["task_storage_get", "for_each_map_elem"]))
+        #expect(all.socketStorage && all.threadStorage && all.callbacks)
+        #expect(KernelFeatures(helpers: []) == all)
     }
 }

@@ -39,7 +39,8 @@ private let second: UInt64 = 1_000_000_000
     }
 
     @Test func whatACaptureHoldsBesideItsBlocksCountsToo() {
-        let evidence = Evidence(id: "t", clock: ClockPair(monotonic: 0, wall: 0), askedFrom: 0, askedTo: 0, from: 0, to: 0)
+        let evidence = Evidence(
+            id: "t", clock: ClockPair(monotonic: 0, wall: 0), askedFrom: 0, askedTo: 0, from: 0, to: 0)
         var finished = Finished(evidence: evidence, sockets: [], blocks: [], containers: [], opened: nil, replaces: [])
         #expect(finished.ownBytes == 0)
         // A minute of looks at 64 CPUs, ten a second.

@@ -1,19 +1,23 @@
 # Kernels from Debian's archive, whatever release this machine is of: its own lists, in $scratch. Sourced by the runners.
 mirror=${FLIGHTREC_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+ubuntu=${FLIGHTREC_UBUNTU_MIRROR:-http://archive.ubuntu.com/ubuntu}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/flightrec-vm
 
-# lists SUITE: package lists of one release, once a run.
+# lists SUITE: package lists of one release, once a run. Debian has no package of Ubuntu's keys: its kernels are not verified, and run in
+# virtual machines alone.
 lists() {
-    export APT_CONFIG=$scratch/apt-$1.conf
+    local own=$scratch/apt-${1//\//-} source="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1"
+    [[ $1 != ubuntu/* ]] || source="[trusted=yes] $ubuntu ${1#ubuntu/}"
+    export APT_CONFIG=$own.conf
     [ -e "$APT_CONFIG" ] && return
-    mkdir -p "$scratch/apt-$1/lists/partial" "$scratch/apt-$1/archives/partial"
-    touch "$scratch/apt-$1/status"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >"$scratch/apt-$1/sources.list"
+    mkdir -p "$own/lists/partial" "$own/archives/partial"
+    touch "$own/status"
+    echo "deb $source main" >"$own/sources.list"
     cat >"$APT_CONFIG" <<CONF
-Dir::State::lists "$scratch/apt-$1/lists";
-Dir::State::status "$scratch/apt-$1/status";
-Dir::Cache "$scratch/apt-$1";
-Dir::Etc::sourcelist "$scratch/apt-$1/sources.list";
+Dir::State::lists "$own/lists";
+Dir::State::status "$own/status";
+Dir::Cache "$own";
+Dir::Etc::sourcelist "$own/sources.list";
 Dir::Etc::sourceparts "/nonexistent";
 APT::Sandbox::User "$(id -un)";
 CONF
@@ -33,7 +37,7 @@ kernel() {
         version=${newest#linux-image-}
         parts=$(apt-cache search --names-only "^linux-(binary|modules)-${version//+/\\+}\$" | cut -d' ' -f1)
         apt-get download -qq "${newest:?no kernel $3 in $2}" $parts
-    ) >"$scratch/download.log" 2>&1 || { cat "$scratch/download.log"; echo "cannot download a kernel $3 of Debian $2: is $mirror reachable?"; exit 1; }
+    ) >"$scratch/download.log" 2>&1 || { cat "$scratch/download.log"; echo "cannot download a kernel $3 of $2: are $mirror and $ubuntu reachable?"; exit 1; }
     local deb
     for deb in "$scratch/debs"/*.deb; do dpkg -x "$deb" "$cache/$1.part"; done
     [ -e "$cache/$1.part/lib" ] || ln -s usr/lib "$cache/$1.part/lib"
