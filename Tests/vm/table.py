@@ -6,6 +6,7 @@ ARM64: what Tests/vm/arm64/run said.
 
 import collections
 import datetime
+import os
 import re
 import sys
 
@@ -85,13 +86,13 @@ def fault(values: list[str]) -> tuple[str, str]:
 def main() -> None:
     rows = read(sys.argv[1])
     kernels = sorted({row[0] for row in rows}, key=version, reverse=True)
-    own = "Of this machine itself: " + ", ".join(sorted({row[0] for row in rows if "-amd64" not in row[0]})) + ". "
+    own = f"Of this machine itself: {os.uname().release}. " if os.uname().release in kernels else ""
     with open(sys.argv[2]) as file:
         arm64 = file.read().strip()
     print(f"""# Every kernel, every rung: what the last run said
 
 Written by `sudo Tests/vm/run .build/release/flightrec --table` on {datetime.date.today()}, flightrec {sys.argv[3]}. Kernels: {", ".join(kernels)}.
-{own}Debian's run in QEMU without hardware support, where everything is ten to thirty times slower. A rung is forced by `FLIGHTREC_RUNG`: a hook that has none of that type keeps its best.
+{own}Debian's (-amd64) and Ubuntu's (-generic) run in QEMU without hardware support, where everything is ten to thirty times slower. A rung is forced by `FLIGHTREC_RUNG`: a hook that has none of that type keeps its best.
 
 ## The rung each hook took
 
