@@ -18,6 +18,8 @@ class Truth:
     client_ms: float | None
     #: What the fault cost it, ms; None where only the client's wait is known.
     injected_ms: float | None = None
+    #: What it cost it at the least, ms, where chance decides how much more: what was lost is sent again at times TCP chooses.
+    least_ms: float | None = None
     #: The container the verdict must be about, where the trial's variant decides.
     container: str = ""
 
@@ -136,6 +138,8 @@ def judge(fault: Fault, truth: Truth, incidents: list[dict], show: dict | None, 
         disagreement = verdict["share"] * total - truth.injected_ms
         if abs(disagreement) > max(fault.slack_ms * slow, 0.05 * truth.injected_ms) + min(stolen_ms, 0.15 * truth.injected_ms):
             wrong.append(f"explains {verdict['share'] * total:.1f} ms, injected were {truth.injected_ms:.1f} ms")
+    if truth.least_ms is not None and verdict["share"] * total < truth.least_ms - max(fault.slack_ms * slow, 0.05 * truth.least_ms):
+        wrong.append(f"explains {verdict['share'] * total:.1f} ms, injected were {truth.least_ms:.1f} ms at least")
     if fault.tail:
         last = verdict["chain"][-1]
         if (last["cause"], last["container"]) != fault.tail:
