@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -25,6 +26,11 @@ int flightrec_coalesce(int fd, const char *name, struct ethtool_coalesce *into)
 int flightrec_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL); }
 off_t flightrec_next_data(int fd, off_t from) { return lseek(fd, from, SEEK_DATA); }
 off_t flightrec_next_hole(int fd, off_t from) { return lseek(fd, from, SEEK_HOLE); }
+char *flightrec_format(const char *format, va_list arguments)
+{
+	char *text = NULL;
+	return vasprintf(&text, format, arguments) < 0 ? NULL : text;
+}
 int flightrec_start_writing(int fd) { return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
 
 /* struct sched_attr (include/uapi/linux/sched/types.h) as first published: the C library and that header have it both, or neither. */

@@ -1,4 +1,5 @@
 import CLibBPF
+import CLinux
 import Glibc
 import Synchronization
 
@@ -11,17 +12,17 @@ enum LibBPFLog {
     static func install() {
         _ = libbpf_set_print { level, format, arguments in
             guard level != LIBBPF_DEBUG, let format, let arguments else { return 0 }
-            var buffer = [CChar](repeating: 0, count: 8192)
-            vsnprintf(&buffer, buffer.count, format, arguments)
-            let text = buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-            LibBPFLog.append(text)
+            // One message, the verifier's whole log in it.
+            guard let message = flightrec_format(format, arguments) else { return 0 }
+            defer { free(message) }
+            LibBPFLog.append(String(cString: message))
             return 0
         }
     }
 
     private static func append(_ text: String) {
         lines.withLock { lines in
-            lines.append(contentsOf: text.split(separator: "\n").map(String.init))
+            lines.append(contentsOf: text.split(separator: "\n").suffix(limit).map(String.init))
             if lines.count > limit { lines.removeFirst(lines.count - limit) }
         }
     }

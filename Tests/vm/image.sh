@@ -53,6 +53,7 @@ modules() {
         for file in $(modprobe -d "$from" -S "$version" --show-depends --ignore-install "$module" 2>/dev/null | sed -n 's/^insmod \([^ ]*\).*/\1/p'); do
             case $file in
                 *.xz) xz -dc "$file" >"$to/$(basename "$file" .xz)" ;;
+                *.zst) zstd -dcq "$file" >"$to/$(basename "$file" .zst)" ;;
                 *) cp "$file" "$to/" ;;
             esac
         done

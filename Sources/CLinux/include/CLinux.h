@@ -1,5 +1,6 @@
 #pragma once
 /* What Glibc's Swift module map leaves out. No logic here. */
+#include <stdarg.h>
 #include <linux/ethtool.h>
 #include <linux/ethtool_netlink.h>
 #include <linux/genetlink.h>
@@ -43,3 +44,5 @@ int flightrec_start_writing(int fd);
 int flightrec_change_policy(int from, int to, uint64_t slice);
 /* The calling thread's time slice, ns, as sched_getattr(2) tells; 0: this kernel does not. */
 uint64_t flightrec_slice(void);
+/* vasprintf(3): text of any length, to be freed; NULL without memory. */
+char *flightrec_format(const char *format, va_list arguments);
