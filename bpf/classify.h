@@ -192,6 +192,9 @@ static __always_inline bool fr_is_dead(struct sock *sk)
 
 static __always_inline struct fr_sock *fr_state_or_old(struct sock *sk)
 {
+	/* A tracepoint's argument may be NULL for all that 6.13's verifier knows, and those that took that over (Ubuntu's 6.8). */
+	if (!sk)
+		return 0;
 	struct fr_sock *st = fr_find(sk);
 	if (st)
 		return st;
