@@ -141,7 +141,9 @@ static __always_inline int fr_on_retransmit(struct sock *sk, struct sk_buff *skb
 	if (!st || !fr_watched(sk, st))
 		return 0;
 	struct tcp_sock *tp = fr_tcp(sk);
-	if (tp && st->phase != FR_IDLE) {
+	if (!tp)
+		return 0;
+	if (st->phase != FR_IDLE) {
 		u32 total = FR_READ(tp, total_retrans), unseen = fr_unseen(st, total, fr_segments(skb));
 		st->unseen = unseen < 65535 ? unseen : 65535;
 		st->resent = total;
@@ -149,7 +151,7 @@ static __always_inline int fr_on_retransmit(struct sock *sk, struct sk_buff *skb
 	if (!sent)
 		return 0;
 	u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	u8 ca = tp ? BPF_CORE_READ_BITFIELD_PROBED(&tp->inet_conn, icsk_ca_state) : 0;
+	u8 ca = BPF_CORE_READ_BITFIELD_PROBED(&tp->inet_conn, icsk_ca_state);
 	u8 kind = FR_RTX_TLP; /* outside recovery and loss only the tail loss probe sends again */
 	if (state == TCP_SYN_SENT) {
 		kind = FR_RTX_SYN;
@@ -170,10 +172,10 @@ static __always_inline int fr_on_retransmit(struct sock *sk, struct sk_buff *skb
 	e->rtx_kind = kind;
 	e->ca_state = ca;
 	e->state = state;
-	e->srtt_us = tp ? FR_READ(tp, srtt_us) >> 3 : 0;
+	e->srtt_us = FR_READ(tp, srtt_us) >> 3;
 	e->pad = 0;
-	e->rto_ms = tp ? FR_READ(tp, inet_conn.icsk_rto) * (u32)(fr_jiffy_ns / 1000) / 1000 : 0;
-	e->backoff = tp ? FR_READ(tp, inet_conn.icsk_backoff) : 0;
+	e->rto_ms = FR_READ(tp, inet_conn.icsk_rto) * (u32)(fr_jiffy_ns / 1000) / 1000;
+	e->backoff = FR_READ(tp, inet_conn.icsk_backoff);
 	fr_submit(e);
 	return 0;
 }
