@@ -35,6 +35,14 @@ static __always_inline bool fr_claim(struct fr_sock *st, u32 sequence)
 	return true;
 }
 
+/* What is added between the two is lost. Nobody but its own CPU takes here: the walker's flush needs bpf_loop. */
+static __always_inline u32 fr_take(u32 *count)
+{
+	u32 taken = *(volatile u32 *)count;
+	*(volatile u32 *)count = 0;
+	return taken;
+}
+
 #else
 
 static __always_inline u32 fr_new_id(void)
@@ -48,14 +56,12 @@ static __always_inline bool fr_claim(struct fr_sock *st, u32 sequence)
 	return __sync_val_compare_and_swap(&st->claimed, sequence - 1, sequence) == sequence - 1;
 }
 
-#endif
-
-/* Takes what a count has, which others add to meanwhile. */
+/* Takes what a count has: its CPU and the walker's flush, on any other, may come at once, and what both took would be taken off twice. */
 static __always_inline u32 fr_take(u32 *count)
 {
-	u32 taken = *(volatile u32 *)count;
-	__sync_fetch_and_add(count, -taken);
-	return taken;
+	return __sync_lock_test_and_set(count, 0);
 }
+
+#endif
 
 #endif

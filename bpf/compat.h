@@ -113,8 +113,8 @@ static __always_inline u32 fr_steal_cpu(struct rq *rq)
 static __always_inline u32 fr_task_syscall(struct task_struct *task)
 {
 	struct pt_regs *regs;
-	/* The helper is of 5.15: before, where it looks (task_pt_regs), which is under the top of the thread's stack; of THREAD_SIZE, here
-	 * and on arm64 with pages of 4 KiB and without KASAN. */
+	/* The helper is of 5.15: before, where it looks (task_pt_regs), which is under the top of the thread's stack; of THREAD_SIZE on
+	 * x86-64, and on arm64 with pages of 4 KiB, without KASAN. */
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	else
