@@ -170,8 +170,15 @@ public struct Hook: Sendable {
         Hook(
             "reclaim-end", ofThreads: true, without: "reclaim when the host has no memory left",
             tracepoint("direct_reclaim_end_tp", "mm_vmscan_direct_reclaim_end")),
-        Hook("enqueue", without: "waits in queueing disciplines", tracepoint("enqueue_tp", "qdisc_enqueue")),
-        Hook("dequeue", without: "waits in queueing disciplines", tracepoint("dequeue_tp", "qdisc_dequeue")),
+        // Of no use one without the other, and 5.10 to 5.13 have one.
+        Hook(
+            "qdisc", without: "waits in queueing disciplines",
+            Rung(
+                type: .tracepoint,
+                programs: [
+                    Program(name: "enqueue_tp", type: "tp_btf", target: "qdisc_enqueue"),
+                    Program(name: "dequeue_tp", type: "tp_btf", target: "qdisc_dequeue"),
+                ])),
         Hook(
             "walk-threads", ofThreads: true, without: "what threads did while a request waited for them",
             iterator("walk_threads", "bpf_iter_task")),

@@ -4,6 +4,17 @@ import Glibc
 /// The running kernel's BTF: what it has, without trying.
 struct KernelBTF: ~Copyable {
     private let btf: OpaquePointer
+    /// What hooks may stand on, and where variables of a CPU's own are.
+    private let index: BTFIndex
+    private static let variables = BTFIndex.Name(kind: FLIGHTREC_BTF_KIND_DATASEC, text: ".data..percpu")
+
+    private static func function(_ name: String) -> BTFIndex.Name {
+        BTFIndex.Name(kind: FLIGHTREC_BTF_KIND_FUNC, text: name)
+    }
+    /// A tracepoint's BTF is a typedef of a pointer to a function (include/trace/bpf_probe.h).
+    private static func tracepoint(_ name: String) -> BTFIndex.Name {
+        BTFIndex.Name(kind: UInt32(BTF_KIND_TYPEDEF), text: "btf_trace_\(name)")
+    }
 
     /// Throws `.unsupported` when the kernel carries no BTF (CONFIG_DEBUG_INFO_BTF), `.refused` when it may not be read.
     init() throws(KernelError) {
@@ -23,13 +34,19 @@ struct KernelBTF: ~Copyable {
                     + " have been since 2021")
         }
         self.btf = btf
+        let programs = Hook.all.flatMap(\.rungs).flatMap(\.programs)
+        index = BTFIndex(
+            of: btf,
+            Set(programs.map { $0.type == "tp_btf" ? Self.tracepoint($0.target) : Self.function($0.target) })
+                .union(Hook.all.compactMap(\.onlyWith).map(Self.function)).union([Self.variables]))
     }
 
     deinit { btf__free(btf) }
 
-    func has(function name: String) -> Bool {
-        btf__find_by_name_kind(btf, name, FLIGHTREC_BTF_KIND_FUNC) > 0
-    }
+    /// Of a function that a hook names; `nil`: this kernel has none of that name.
+    func id(function name: String) -> UInt32? { index.id(Self.function(name)) }
+
+    func has(function name: String) -> Bool { id(function: name) != nil }
 
     /// Whether a program's target exists here.
     func has(_ program: Hook.Program) -> Bool {
@@ -46,8 +63,7 @@ struct KernelBTF: ~Copyable {
     /// Arguments of a tracepoint; `nil`: there is none of this name. Its BTF is a typedef of a pointer to a function that
     /// takes one more, the context (include/trace/bpf_probe.h).
     private func arguments(tracepoint name: String) -> Int? {
-        let id = btf__find_by_name_kind(btf, "btf_trace_\(name)", UInt32(BTF_KIND_TYPEDEF))
-        guard id > 0, let typedef = btf__type_by_id(btf, UInt32(id)),
+        guard let id = index.id(Self.tracepoint(name)), let typedef = btf__type_by_id(btf, id),
             let pointer = btf__type_by_id(btf, typedef.pointee.type),
             let function = btf__type_by_id(btf, pointer.pointee.type)
         else { return nil }
@@ -56,8 +72,9 @@ struct KernelBTF: ~Copyable {
 
     /// Where a per-CPU variable lies in the kernel's own per-CPU section, bytes; `nil`: BTF does not say.
     func perCPUOffset(of name: String) -> Int64? {
-        let id = btf__find_by_name_kind(btf, ".data..percpu", FLIGHTREC_BTF_KIND_DATASEC)
-        guard id > 0, let section = btf__type_by_id(btf, UInt32(id)), let variables = btf_var_secinfos(section) else {
+        guard let id = index.id(Self.variables), let section = btf__type_by_id(btf, id),
+            let variables = btf_var_secinfos(section)
+        else {
             return nil
         }
         for index in 0..<Int(btf_vlen(section)) {

@@ -73,18 +73,44 @@ struct Ladder {
         refused[hook] = reason
     }
 
-    /// After a failed load of them all: tries each alone, and steps down where one is refused.
-    mutating func tryEach() {
-        for hook in known { tryAlone(hook) }
+    private var refinements: [Hook] { known.filter { $0.refines || $0.option != nil } }
+
+    /// Steps down where the kernel takes no program of the type on its target at all. Of what no recording needs alone: the rest
+    /// is taken nearly always, and where it is not, the load of all says so.
+    mutating func askForRefinements(_ btf: borrowing KernelBTF) {
+        for hook in refinements {
+            while let rung = rung(hook.name) {
+                do throws(KernelError) {
+                    for program in rung.programs { try TrialProgram(program).load(btf) }
+                    break
+                } catch {
+                    refuse(hook.name, rung, error)
+                }
+            }
+        }
     }
 
-    /// What no recording needs must not make all others be tried one by one, which takes a second.
-    mutating func tryRefinements() {
-        let refinements = known.filter { $0.refines || $0.option != nil }
+    /// After a failed load of them all: tries those alone that nothing works without, and steps down where one is refused. The
+    /// others are of no use where one of these has no rung left.
+    mutating func tryEssential() {
+        for hook in known where hook.essential {
+            tryAlone(hook)
+            if rung(hook.name) == nil { return }
+        }
+    }
+
+    /// The same of all others.
+    mutating func tryEach() {
+        for hook in known where !hook.essential { tryAlone(hook) }
+    }
+
+    /// The same of what no recording needs: it must not make all others be tried one by one, which takes a second. False: that
+    /// was not it.
+    mutating func tryRefinements() -> Bool {
         let rungs = refinements.compactMap { rung($0.name) }
-        // Each trial reads all of the kernel's types.
-        if rungs.count > 1, (try? load(rungs)) != nil { return }
+        guard !rungs.isEmpty, (try? load(rungs)) == nil else { return false }
         for hook in refinements { tryAlone(hook) }
+        return true
     }
 
     /// A trial.
@@ -100,11 +126,17 @@ struct Ladder {
             do throws(KernelError) {
                 try load([rung])
                 return
-            } catch .privilege {
-                refuse(hook.name, because: "\(rung.title): the kernel refuses programs of this type (EPERM)")
             } catch {
-                refuse(hook.name, because: error.description)
+                refuse(hook.name, rung, error)
             }
+        }
+    }
+
+    private mutating func refuse(_ hook: String, _ rung: Hook.Rung, _ error: KernelError) {
+        if case .privilege = error {
+            refuse(hook, because: "\(rung.title): the kernel refuses programs of this type (EPERM)")
+        } else {
+            refuse(hook, because: error.description)
         }
     }
 

@@ -71,20 +71,10 @@ public final class Probes {
     private static func settle(
         _ ladder: inout Ladder, _ filter: ProbeFilter, _ btf: borrowing KernelBTF
     ) throws(KernelError) -> ProbeObject {
-        ladder.tryRefinements()
+        ladder.askForRefinements(btf)
         while true {
             try ladder.checkUseful()
-            var object: ProbeObject
-            do throws(KernelError) {
-                object = try load(ladder, filter, btf)
-            } catch {
-                let may = Capabilities()
-                // EPERM is also how a kernel refuses a type of program to everyone: only without the capabilities is it ours.
-                if case .privilege = error, !may.bpf || !may.perfmon || Obstacle.isPolicy() { throw error }
-                ladder.tryEach()
-                try ladder.checkUseful()
-                object = try load(ladder, filter, btf)
-            }
+            var object = try loadWhatIsTaken(&ladder, filter, btf)
             guard attach(&object, &ladder, without: []) else { continue }
             if btf.pendingSoftirqs == nil || !btf.has(member: "rq", of: "cfs_rq") {
                 ladder.refuse(
@@ -92,6 +82,24 @@ public final class Probes {
             }
             return object
         }
+    }
+
+    /// Loads, stepping down the ladder until the kernel's verifier takes it all.
+    private static func loadWhatIsTaken(
+        _ ladder: inout Ladder, _ filter: ProbeFilter, _ btf: borrowing KernelBTF
+    ) throws(KernelError) -> ProbeObject {
+        do throws(KernelError) {
+            return try load(ladder, filter, btf)
+        } catch {
+            let may = Capabilities()
+            // EPERM is also how a kernel refuses a type of program to everyone: only without the capabilities is it ours.
+            if case .privilege = error, !may.bpf || !may.perfmon || Obstacle.isPolicy() { throw error }
+        }
+        ladder.tryEssential()
+        try ladder.checkUseful()
+        if ladder.tryRefinements(), let object = try? load(ladder, filter, btf) { return object }
+        ladder.tryEach()
+        return try load(ladder, filter, btf)
     }
 
     private static func load(
