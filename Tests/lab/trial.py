@@ -110,12 +110,11 @@ class Result:
     seconds: float
 
 
-def judge(fault: Fault, truth: Truth, incidents: list[dict], show: dict | None, books: str, began: float, slow: float = 1,
+def judge(fault: Fault, truth: Truth, incidents: list[dict], show: dict | None, books: str, began: float,
           stolen_ms: float = 0) -> Result:
-    """Compares what flightrec says with what was done. `slow`: how many times slower than others this machine is to go on with
-    a process that waits. `stolen_ms`: what the machine's own host took of a CPU meanwhile (steal in proc_stat(5)): it is in what a handler
-    takes, and neither in what it was told to compute nor in anything that a guest can see of one process.
-    It excuses 15 % at most."""
+    """Compares what flightrec says with what was done. `stolen_ms`: what the machine's own host took of a CPU meanwhile (steal in
+    proc_stat(5)): it is in what a handler takes, and neither in what it was told to compute nor in anything that a guest can see of one
+    process. It excuses 15 % at most."""
     wrong = [books] if books else []
     if not show:
         return Result(fault, "nothing", "-", [*wrong, f"no incident; the client waited {truth.client_ms} ms"], 0, None, "", time.monotonic() - began)
@@ -129,16 +128,16 @@ def judge(fault: Fault, truth: Truth, incidents: list[dict], show: dict | None, 
     if verdict["cause"] not in fault.cause.split("|"):
         wrong.append(f"cause {verdict['cause']}, not {fault.cause}")
     total = turn["total_ns"] / 1e6
-    if truth.client_ms is not None and abs(total - truth.client_ms) > max(10 * slow, 0.02 * truth.client_ms):
+    if truth.client_ms is not None and abs(total - truth.client_ms) > max(10, 0.02 * truth.client_ms):
         wrong.append(f"total {total:.1f} ms, the client waited {truth.client_ms:.1f} ms")
     if sum(stage["ns"] for stage in turn["stages"]) + turn["unexplained_ns"] != turn["total_ns"]:
         wrong.append("the stages do not sum to the total")
     disagreement = None
     if truth.injected_ms is not None:
         disagreement = verdict["share"] * total - truth.injected_ms
-        if abs(disagreement) > max(fault.slack_ms * slow, 0.05 * truth.injected_ms) + min(stolen_ms, 0.15 * truth.injected_ms):
+        if abs(disagreement) > max(fault.slack_ms, 0.05 * truth.injected_ms) + min(stolen_ms, 0.15 * truth.injected_ms):
             wrong.append(f"explains {verdict['share'] * total:.1f} ms, injected were {truth.injected_ms:.1f} ms")
-    if truth.least_ms is not None and verdict["share"] * total < truth.least_ms - max(fault.slack_ms * slow, 0.05 * truth.least_ms):
+    if truth.least_ms is not None and verdict["share"] * total < truth.least_ms - max(fault.slack_ms, 0.05 * truth.least_ms):
         wrong.append(f"explains {verdict['share'] * total:.1f} ms, injected were {truth.least_ms:.1f} ms at least")
     if fault.tail:
         last = verdict["chain"][-1]

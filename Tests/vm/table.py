@@ -92,7 +92,7 @@ def main() -> None:
     print(f"""# Every kernel, every rung: what the last run said
 
 Written by `sudo Tests/vm/run .build/release/flightrec --table` on {datetime.date.today()}, flightrec {sys.argv[3]}. Kernels: {", ".join(kernels)}.
-{own}Debian's (-amd64) and Ubuntu's (-generic) run in QEMU without hardware support, where everything is ten to thirty times slower. A rung is forced by `FLIGHTREC_RUNG`: a hook that has none of that type keeps its best.
+{own}Debian's (-amd64) and Ubuntu's (-generic) run in QEMU without hardware support, where everything is ten to thirty times slower; the faults and minutes of softirqs are of guests whose time counts instructions. A rung is forced by `FLIGHTREC_RUNG`: a hook that has none of that type keeps its best.
 
 ## The rung each hook took
 
@@ -110,10 +110,8 @@ arm64, each program given to the kernel's verifier:
 
 ±: what the resolution of the kernel's own counter leaves open, three standard deviations: `/proc/stat` is told by timer ticks of 4 ms,
 each of which came upon a softirq or not. Where flightrec has a range, of times the lower bound is without softirqs that a tick itself
-raises, which it can't come upon; of counts it is what ran while both were read. Minutes of softirqs are of guests with one CPU: of two that one
-thread emulates, one stands still while the other runs, and the tick it missed meanwhile comes when it next lets interrupts in. That is where
-a softirq begins, when the other one's interrupt raised it. `/proc/stat` then has up to three times what ran (1,919 of 2,996 ticks that it took
-for a softirq's came between two, by ftrace).
+raises, which it can't come upon; of counts it is what ran while both were read. Minutes of softirqs are of guests with one CPU, whose time is
+counted in instructions: neither what this machine's own host took of it meanwhile nor another CPU's turn is in it.
 
 {by_name(rows, "counted", counted)}
 ## Faults: verdict (confidence), what the client waited/what was recorded

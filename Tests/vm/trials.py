@@ -1,6 +1,6 @@
 """A part of the fault lab (Tests/lab) and netem's faults in the virtual machine, one trial of each.
 
-Prints a line a trial for the host to show, and one for its table. Usage: trials.py RUNG SLOW FLIGHTREC
+Prints a line a trial for the host to show, and one for its table. Usage: trials.py RUNG FLIGHTREC
 """
 
 import dataclasses
@@ -100,7 +100,7 @@ def told(rung: str, result: Result, truth: Truth, show: dict | None) -> bool:
     return not result.wrong
 
 
-def recording(rung: str, host: Place, chosen: list[Fault], flightrec: str, slow: float) -> bool:
+def recording(rung: str, host: Place, chosen: list[Fault], flightrec: str) -> bool:
     """Some trials, one after the other, in one recording: under emulation a start costs as much as all of them. Whether all went well."""
     well = True
     recorder = Recorder(flightrec, host.scratch / "captures", host.socket, "1m", around=f"{AROUND}s")
@@ -118,7 +118,7 @@ def recording(rung: str, host: Place, chosen: list[Fault], flightrec: str, slow:
             own = [row for row in incidents if one.began <= started(row) < one.ended]
             largest = max(own, key=lambda row: row["peak_ns"], default=None)
             show = recorder.show(largest["id"]) if largest else None
-            result = judge(one.fault, one.truth, own, show, books, 0, slow)
+            result = judge(one.fault, one.truth, own, show, books, 0)
             well &= told(rung, dataclasses.replace(result, seconds=one.ended - one.began), one.truth, show)
             incidents = [row for row in incidents if row not in own]
         for row in incidents:
@@ -130,13 +130,13 @@ def recording(rung: str, host: Place, chosen: list[Fault], flightrec: str, slow:
 
 
 def main() -> int:
-    rung, slow, flightrec = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+    rung, flightrec = sys.argv[1:]
     host = Place(pathlib.Path(tempfile.mkdtemp(prefix="lab-")))
     host.start("client", "/bin/sleep", "86400")
     chosen, well = faults(rung), True
     for first in range(0, len(chosen), TOGETHER):
         try:
-            well &= recording(rung, host, chosen[first:first + TOGETHER], flightrec, slow)
+            well &= recording(rung, host, chosen[first:first + TOGETHER], flightrec)
         except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as error:
             print(f"guest: FAIL {rung}: {error}", flush=True)
             well = False
