@@ -61,7 +61,10 @@ struct fr_sock {
 	u8 unaccepted;
 	u8 old;
 
-	u32 blocked_tid;	/* thread that waits for send buffer; 0: none does */
+	union {
+		u32 received;	/* served: rcv_nxt when the response began */
+		u32 listen_drops; /* of a listener: sk_drops reported so far */
+	};
 	u64 next_first, next_last, next_woken, next_bytes; /* request data that arrived while still answering */
 	u32 next_late;		/* as rx_late and rx_cpu */
 	u16 next_cpu;
@@ -77,7 +80,7 @@ struct fr_sock {
 	u64 established;
 	u32 pid;
 	u32 write_seq, rcv_nxt;
-	u32 listen_drops;	/* of a listener: sk_drops reported so far */
+	u32 blocked_tid;	/* thread that waits for send buffer; 0: none does */
 	u32 established_jiffies;
 	u16 syn_retries;
 	char comm[16];

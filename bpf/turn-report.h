@@ -46,6 +46,14 @@ static __always_inline u64 fr_last_segment(struct tcp_sock *tp)
 	return FR_READ(tp, tcp_mstamp) * 1000;
 }
 
+/* When data came that is read now and that no hook told of: the kernel skipped the probe. By the last segment TCP took in; 0: what was
+ * sent since makes that later. */
+static __always_inline u64 fr_came_unseen(struct tcp_sock *tp, struct fr_sock *st, u64 now)
+{
+	u64 at = fr_last_segment(tp);
+	return at > st->tx_last && at < now ? at : 0;
+}
+
 /* After shutdown(SHUT_WR) answers no longer come by tcp_rcv_established, where the data hook is; nothing but acknowledgements
  * is sent by then. When such an answer came; 0: not so, or fewer than `least` bytes are unread. */
 static __always_inline u64 fr_answer_half_closed(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u32 least)

@@ -175,8 +175,21 @@ static __always_inline void fr_data_arrived(struct sock *sk, struct tcp_sock *tp
 static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now, u32 tid)
 {
 	if (st->phase == FR_RESPONSE) {
-		if (!st->next_first)
-			return; /* the rest of a request that is being answered already */
+		if (!st->next_first) {
+			u32 unseen = FR_READ(tp, rcv_nxt) - st->received;
+			u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+			/* The rest of a request that is being answered already, a FIN, which takes a sequence number, or what comes
+			 * after an answer that ended with shutdown(SHUT_WR). */
+			if (unseen < 2 || (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT))
+				return;
+			u64 at = fr_came_unseen(tp, st, now);
+			st->next_first = st->next_last = st->next_woken = at ? at : now;
+			st->next_bytes = unseen;
+			st->next_late = 0;
+			st->next_cpu = FR_NO_CPU;
+			if (fr_time_receive)
+				st->next_receive = 0;
+		}
 		fr_complete(tp, st, fr_answered_at(st), 0);
 		fr_begin_next(tp, st);
 	} else if (st->phase == FR_IDLE) {
@@ -185,12 +198,16 @@ static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, st
 		u64 since = fr_came_with_handshake(tp, st);
 		if (since)
 			fr_begin_unseen(tp, st, since);
-		else
-			fr_begin(tp, st, now, FR_REQUEST); /* its arrival was missed */
+		else {
+			u64 at = st->sequence ? fr_came_unseen(tp, st, now) : 0;
+			fr_begin(tp, st, at ? at : now, FR_REQUEST); /* its arrival was missed */
+			st->rx_first = st->rx_last = st->woken = at;
+		}
 	} else if (st->phase == FR_CALL) {
 		u64 at = fr_answer_half_closed(sk, tp, st, 0);
-		if (at)
-			st->rx_first = st->rx_last = st->woken = at;
+		if (!at)
+			at = fr_came_unseen(tp, st, now);
+		st->rx_first = st->rx_last = st->woken = at;
 		st->phase = FR_ANSWER;
 	}
 	if (st->phase == FR_ANSWER)
@@ -239,8 +256,10 @@ static __always_inline void fr_sends(struct tcp_sock *tp, struct fr_sock *st, u6
 		fr_begin(tp, st, now, FR_CALL);
 		st->tid = tid;
 	}
-	if (st->phase == FR_REQUEST)
+	if (st->phase == FR_REQUEST) {
 		st->phase = FR_RESPONSE;
+		st->received = FR_READ(tp, rcv_nxt);
+	}
 	if (st->phase == FR_IDLE)
 		return; /* a push: an answer nobody asked for */
 	st->tx_bytes += fr_handed_over(tp, st);
