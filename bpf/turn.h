@@ -252,6 +252,8 @@ static __always_inline void fr_sends(struct tcp_sock *tp, struct fr_sock *st, u6
 			st->bursts++;
 	} else if (st->phase == FR_ANSWER && st->read_last)
 		fr_complete(tp, st, st->read_last, 0);
+	else if (st->phase == FR_ANSWER && FR_READ(tp, rcv_nxt) == FR_READ(tp, copied_seq))
+		fr_complete(tp, st, st->rx_last, 0); /* it was read, by a call whose probe the kernel skipped */
 	if (st->phase == FR_IDLE && st->role == FR_CALLED && !fr_is_dead((struct sock *)tp)) {
 		fr_begin(tp, st, now, FR_CALL);
 		st->tid = tid;
