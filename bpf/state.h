@@ -62,7 +62,7 @@ struct fr_sock {
 	u8 old;
 
 	union {
-		u32 received;	/* served: rcv_nxt when the response began */
+		u32 received;	/* rcv_nxt when the response began (served), or the request (called) */
 		u32 listen_drops; /* of a listener: sk_drops reported so far */
 	};
 	u64 next_first, next_last, next_woken, next_bytes; /* request data that arrived while still answering */

@@ -46,12 +46,19 @@ static __always_inline u64 fr_last_segment(struct tcp_sock *tp)
 	return FR_READ(tp, tcp_mstamp) * 1000;
 }
 
-/* When data came that is read now and that no hook told of: the kernel skipped the probe. By the last segment TCP took in; 0: what was
- * sent since makes that later. */
-static __always_inline u64 fr_came_unseen(struct tcp_sock *tp, struct fr_sock *st, u64 now)
+/* In other states data comes by where no hook is. */
+static __always_inline bool fr_is_open(struct sock *sk)
+{
+	u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
+}
+
+/* When data came that is read now and that no hook told of, as the kernel skipped the probe: with the last segment, at the latest.
+ * 0: that was before the last send, and it came while that one went on. */
+static __always_inline u64 fr_came_unseen(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now)
 {
 	u64 at = fr_last_segment(tp);
-	return at > st->tx_last && at < now ? at : 0;
+	return fr_is_open(sk) && at > st->tx_last && at < now ? at : 0;
 }
 
 /* After shutdown(SHUT_WR) answers no longer come by tcp_rcv_established, where the data hook is; nothing but acknowledgements

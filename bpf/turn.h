@@ -171,25 +171,26 @@ static __always_inline void fr_data_arrived(struct sock *sk, struct tcp_sock *tp
 		st->woken = now;
 }
 
+/* A request is read whose arrival no hook told of. */
+static __always_inline void fr_begin_missed(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now)
+{
+	u64 at = st->sequence ? fr_came_unseen(sk, tp, st, now) : 0;
+	fr_begin(tp, st, at ? at : now, FR_REQUEST);
+	st->rx_first = st->rx_last = st->woken = at;
+}
+
 /* By thread `tid`. */
 static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now, u32 tid)
 {
-	if (st->phase == FR_RESPONSE) {
-		if (!st->next_first) {
-			u32 unseen = FR_READ(tp, rcv_nxt) - st->received;
-			u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
-			/* The rest of a request that is being answered already, a FIN, which takes a sequence number, or what comes
-			 * after an answer that ended with shutdown(SHUT_WR). */
-			if (unseen < 2 || (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT))
-				return;
-			u64 at = fr_came_unseen(tp, st, now);
-			st->next_first = st->next_last = st->next_woken = at ? at : now;
-			st->next_bytes = unseen;
-			st->next_late = 0;
-			st->next_cpu = FR_NO_CPU;
-			if (fr_time_receive)
-				st->next_receive = 0;
-		}
+	u32 fresh = FR_READ(tp, rcv_nxt) - st->received;
+	if (st->phase == FR_RESPONSE && !st->next_first) {
+		/* The rest of a request that is being answered already, or a FIN, which takes a sequence number. */
+		if (fresh < 2 || !fr_is_open(sk))
+			return;
+		fr_complete(tp, st, fr_answered_at(st), 0);
+		fr_begin_missed(sk, tp, st, now);
+		st->rx_bytes = fresh;
+	} else if (st->phase == FR_RESPONSE) {
 		fr_complete(tp, st, fr_answered_at(st), 0);
 		fr_begin_next(tp, st);
 	} else if (st->phase == FR_IDLE) {
@@ -198,15 +199,12 @@ static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, st
 		u64 since = fr_came_with_handshake(tp, st);
 		if (since)
 			fr_begin_unseen(tp, st, since);
-		else {
-			u64 at = st->sequence ? fr_came_unseen(tp, st, now) : 0;
-			fr_begin(tp, st, at ? at : now, FR_REQUEST); /* its arrival was missed */
-			st->rx_first = st->rx_last = st->woken = at;
-		}
+		else
+			fr_begin_missed(sk, tp, st, now);
 	} else if (st->phase == FR_CALL) {
 		u64 at = fr_answer_half_closed(sk, tp, st, 0);
-		if (!at)
-			at = fr_came_unseen(tp, st, now);
+		if (!at && fresh)
+			at = fr_came_unseen(sk, tp, st, now);
 		st->rx_first = st->rx_last = st->woken = at;
 		st->phase = FR_ANSWER;
 	}
@@ -252,10 +250,11 @@ static __always_inline void fr_sends(struct tcp_sock *tp, struct fr_sock *st, u6
 			st->bursts++;
 	} else if (st->phase == FR_ANSWER && st->read_last)
 		fr_complete(tp, st, st->read_last, 0);
-	else if (st->phase == FR_ANSWER && FR_READ(tp, rcv_nxt) == FR_READ(tp, copied_seq))
+	else if (st->phase == FR_ANSWER && st->woken && FR_READ(tp, rcv_nxt) == FR_READ(tp, copied_seq))
 		fr_complete(tp, st, st->rx_last, 0); /* it was read, by a call whose probe the kernel skipped */
 	if (st->phase == FR_IDLE && st->role == FR_CALLED && !fr_is_dead((struct sock *)tp)) {
 		fr_begin(tp, st, now, FR_CALL);
+		st->received = FR_READ(tp, rcv_nxt);
 		st->tid = tid;
 	}
 	if (st->phase == FR_REQUEST) {

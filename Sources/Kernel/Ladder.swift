@@ -35,9 +35,15 @@ struct Ladder {
             if let only = debug.rung, rungs.contains(where: { $0.type == only }) { rungs.removeAll { $0.type != only } }
             left[hook.name] = rungs.filter { $0.programs.allSatisfy { btf.has($0) } }
             if left[hook.name]?.isEmpty ?? true {
-                let titles = Set(rungs.map(\.title)).sorted().joined(separator: ", ")
-                let tellLess = rungs.contains { $0.programs.allSatisfy { btf.hasTarget(of: $0) } }
-                refused[hook.name] = tellLess ? "\(titles) tells less in this kernel" : "not in this kernel: \(titles)"
+                if rungs.contains(where: { $0.programs.allSatisfy { btf.hasTarget(of: $0) } }) {
+                    let titles = Set(rungs.map(\.title)).sorted().joined(separator: ", ")
+                    refused[hook.name] = "\(titles) tells less in this kernel"
+                } else {
+                    let missing = rungs.flatMap(\.programs).filter { !btf.hasTarget(of: $0) }.map {
+                        "\($0.type)/\($0.target)"
+                    }
+                    refused[hook.name] = "not in this kernel: \(Set(missing).sorted().joined(separator: ", "))"
+                }
             }
         }
         known = needed
