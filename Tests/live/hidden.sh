@@ -7,7 +7,7 @@ for hidden_tracefs in /sys/kernel/tracing "$hidden/fs"; do
 done
 hidden_trace=$hidden_tracefs/instances/flightrec-hidden-$$
 
-# hidden_start: from here on.
+# hidden_start TEST: from here on.
 hidden_start() {
     [ -d "$hidden_tracefs/instances" ] && mkdir -p "$hidden_trace" || return 0
     local threads event
@@ -17,12 +17,17 @@ hidden_start() {
         [ -d "$hidden_trace/events/$event" ] || continue
         echo "$threads" >"$hidden_trace/events/$event/filter" && echo 1 >"$hidden_trace/events/$event/enable"
     done
+    # Nor does one run where such a thread gives its CPU to another, which then waits for all that is known. What threads did is what one
+    # test is about.
+    event=$hidden_trace/events/sched/sched_switch
+    [ "$1" != threads ] || { echo "($threads) && next_comm ~ \"python*\"" >"$event/filter" && echo 1 >"$event/enable"; }
 }
 
-# hidden_events: those of TCP that came in a softirq on top of process 1 since, a line each.
-hidden_events() { [ ! -d "$hidden_trace" ] || awk '!/^#/ && $3 ~ /^..[sh]/' "$hidden_trace/trace"; }
+# hidden_events: those of TCP that came in a softirq on top of process 1 since, and those switches, a line each.
+hidden_events() { [ ! -d "$hidden_trace" ] || awk '!/^#/ && ($3 ~ /^..[sh]/ || / sched_switch: /)' "$hidden_trace/trace"; }
 
 hidden_stop() {
+    [ ! -d "$hidden_trace" ] || echo 0 >"$hidden_trace/events/enable"
     [ ! -d "$hidden_trace" ] || rmdir "$hidden_trace"
     umount "$hidden/fs" 2>/dev/null || true
     rm -rf "$hidden"
