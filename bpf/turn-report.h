@@ -53,6 +53,12 @@ static __always_inline bool fr_is_open(struct sock *sk)
 	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
 }
 
+/* Bytes that came since the response began (served) or the request (called), told of or not. */
+static __always_inline u32 fr_fresh(struct tcp_sock *tp, struct fr_sock *st)
+{
+	return FR_READ(tp, rcv_nxt) - st->received;
+}
+
 /* When data came that is read now and that no hook told of, as the kernel skipped the probe: with the last segment, at the latest.
  * 0: that was before the last send, and it came while that one went on. */
 static __always_inline u64 fr_came_unseen(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now)

@@ -182,8 +182,8 @@ static __always_inline void fr_begin_missed(struct sock *sk, struct tcp_sock *tp
 /* By thread `tid`. */
 static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, struct fr_sock *st, u64 now, u32 tid)
 {
-	u32 fresh = FR_READ(tp, rcv_nxt) - st->received;
 	if (st->phase == FR_RESPONSE && !st->next_first) {
+		u32 fresh = fr_fresh(tp, st);
 		/* The rest of a request that is being answered already, or a FIN, which takes a sequence number. */
 		if (fresh < 2 || !fr_is_open(sk))
 			return;
@@ -203,7 +203,7 @@ static __always_inline void fr_was_read(struct sock *sk, struct tcp_sock *tp, st
 			fr_begin_missed(sk, tp, st, now);
 	} else if (st->phase == FR_CALL) {
 		u64 at = fr_answer_half_closed(sk, tp, st, 0);
-		if (!at && fresh)
+		if (!at && fr_fresh(tp, st))
 			at = fr_came_unseen(sk, tp, st, now);
 		st->rx_first = st->rx_last = st->woken = at;
 		st->phase = FR_ANSWER;
